@@ -1,0 +1,84 @@
+// The object storage port: flat keys under one bucket and prefix, no knowledge of PostgreSQL. Every driver passes the
+// same contract suite (test/contract/store.suite.ts). An aborted signal never leaves a half-written object behind.
+import type { Readable } from "node:stream";
+
+/** One stored object as a listing shows it; `size` in bytes. */
+export interface ListedObject {
+  readonly key: string;
+  readonly size: number;
+  readonly lastModified: Date;
+}
+
+/** A page entry: an object, or with `delimiter` a common prefix ending in "/". */
+export type ListEntry =
+  | ({ readonly kind: "object" } & ListedObject)
+  | { readonly kind: "prefix"; readonly prefix: string };
+
+export interface ObjectHead extends ListedObject {
+  /** User metadata, keys in lower case without the provider's prefix. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+export interface ObjectContent extends ObjectHead {
+  /** The body, or the asked range of it. Destroying it frees the connection. */
+  readonly body: Readable;
+}
+
+export interface CallOptions {
+  readonly signal: AbortSignal;
+}
+
+export interface PutOptions extends CallOptions {
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** Object tags, where the provider has them. */
+  readonly tags?: Readonly<Record<string, string>>;
+  /** Never replace an object: throws StoreError "AlreadyExists" when the key is taken. */
+  readonly ifAbsent?: boolean;
+}
+
+export interface UploadOptions extends PutOptions {
+  /** How many parts may be on their way at once; the iterable is not pulled further ahead than this. */
+  readonly parallel: number;
+}
+
+export interface GetOptions extends CallOptions {
+  /** Bytes `start` up to and including `end`. */
+  readonly range?: { readonly start: number; readonly end: number };
+}
+
+export interface ListOptions extends CallOptions {
+  readonly delimiter?: "/";
+  /** Only keys after this one, in the store's byte order. */
+  readonly startAfter?: string;
+}
+
+export interface ObjectStore {
+  /** Where this is, for messages: "s3://bucket/prefix". Never holds a credential. */
+  readonly location: string;
+  /** Whether `ifAbsent` is atomic at the provider. When false the driver asks first and then puts. */
+  readonly conditionalPut: boolean;
+
+  /** Stores `body` whole; durable when it resolves. */
+  put(key: string, body: Uint8Array, options: PutOptions): Promise<void>;
+
+  /**
+   * Stores a body of unknown length from parts of at least 5 MiB each (the last may be shorter), in order.
+   * On any failure or abort the unfinished upload is removed at the provider. Resolves to the number of bytes stored.
+   */
+  upload(key: string, parts: AsyncIterable<Uint8Array>, options: UploadOptions): Promise<number>;
+
+  /** Opens an object; throws StoreError "NotFound" when it is not there. A truncated body is an error, never a short read. */
+  get(key: string, options: GetOptions): Promise<ObjectContent>;
+
+  /** Metadata only; undefined when the object is proven absent (a missing bucket or refused access throws). */
+  head(key: string, options: CallOptions): Promise<ObjectHead | undefined>;
+
+  /** Entries under `prefix` in byte order of their keys, page by page. */
+  list(prefix: string, options: ListOptions): AsyncIterable<ListEntry>;
+
+  /** Removes the keys; a key that is not there is no error. */
+  delete(keys: readonly string[], options: CallOptions): Promise<void>;
+
+  /** Frees connections. Calls after this throw. */
+  close(): void;
+}
