@@ -61,6 +61,6 @@ async function generateKind(file: string): Promise<void> {
   );
 }
 
-for (const file of readdirSync(join(root, "crds")).sort()) await generateKind(file);
+for (const file of readdirSync(join(root, "crds")).filter((name) => name !== "kustomization.yaml").sort()) await generateKind(file);
 
 execFileSync("buf", ["generate", "--template", "buf.gen.yaml"], { cwd: join(root, "src/cnpgi/proto"), stdio: "inherit" });
