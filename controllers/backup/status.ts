@@ -1,0 +1,69 @@
+// A backup found in a store, in the words of our Backup's status. Pure.
+import type { Backup } from "#api/gen/backup.ts";
+import { formatLsn } from "#postgres/lsn.ts";
+import type { BackupRecord } from "#repository/catalog.ts";
+
+type Status = NonNullable<Backup["status"]>;
+
+/** Where a backup is. */
+export interface RepositoryFacts {
+  readonly name: string;
+  readonly uid: string;
+  readonly serverName: string;
+  readonly destinationPath: string;
+  readonly endpointURL?: string;
+}
+
+export function describeRecord(record: BackupRecord, repository: RepositoryFacts): Partial<Status> {
+  const seconds =
+    record.beginTime !== undefined && record.endTime !== undefined
+      ? Math.round((record.endTime.getTime() - record.beginTime.getTime()) / 1000)
+      : undefined;
+  return withoutUndefined({
+    repository: { kind: "ObjectStore", name: repository.name, uid: repository.uid },
+    serverName: repository.serverName,
+    destinationPath: repository.destinationPath,
+    endpointURL: repository.endpointURL,
+    backupId: record.id,
+    backupName: record.name,
+    type: record.type,
+    beginWal: record.beginWal,
+    endWal: record.endWal,
+    beginLSN: record.beginLsn === undefined ? undefined : formatLsn(record.beginLsn),
+    endLSN: record.endLsn === undefined ? undefined : formatLsn(record.endLsn),
+    startedAt: record.beginTime === undefined ? undefined : timestamp(record.beginTime),
+    stoppedAt: record.endTime === undefined ? undefined : timestamp(record.endTime),
+    duration: seconds === undefined ? undefined : formatDuration(seconds),
+    systemID: record.systemId,
+    timeline: record.timeline,
+    postgresVersion: record.postgresVersion === undefined ? undefined : formatVersion(record.postgresVersion),
+    sizeBytes: record.sizeBytes,
+    storedBytes: record.storedBytes,
+    size: record.sizeBytes === undefined ? undefined : formatBytes(record.sizeBytes),
+  }) as Partial<Status>;
+}
+
+/** "2026-11-21T09:15:00Z": Kubernetes times have whole seconds. */
+export const timestamp = (time: Date): string => `${time.toISOString().slice(0, 19)}Z`;
+
+/** server_version_num for people: 150018 is "15.18". */
+const formatVersion = (version: number): string => `${Math.floor(version / 10_000)}.${version % 10_000}`;
+
+/** "3m12s", "34s", "2h05m". */
+export function formatDuration(seconds: number): string {
+  const pad = (value: number) => String(value).padStart(2, "0");
+  if (seconds < 60) return `${seconds}s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)}m${pad(seconds % 60)}s`;
+  return `${Math.floor(seconds / 3600)}h${pad(Math.floor((seconds % 3600) / 60))}m`;
+}
+
+/** Binary units with one decimal below ten: "4.1Gi", "220Mi". */
+export function formatBytes(bytes: number): string {
+  const units = ["", "Ki", "Mi", "Gi", "Ti", "Pi"];
+  const power = bytes < 1024 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
+  const value = bytes / 1024 ** power;
+  return `${value < 10 && power > 0 ? value.toFixed(1) : Math.round(value)}${units[power]}`;
+}
+
+const withoutUndefined = (fields: Record<string, unknown>): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));

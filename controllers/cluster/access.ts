@@ -1,0 +1,94 @@
+// What the sidecars of one Cluster may do, as a Role, a RoleBinding and the InstanceReport they write to. Pure.
+// The Role names every object; a rule whose list of names would be empty is left out, because to Kubernetes an empty
+// list means all of them.
+import { apiVersion, group } from "#api/kinds.ts";
+import type { ObjectStore } from "#api/gen/object-store.ts";
+import type { InstanceReport } from "#api/gen/instance-report.ts";
+import type { KubeObject, OwnerReference } from "#kube/object.ts";
+
+export interface AccessInput {
+  readonly cluster: { readonly namespace: string; readonly name: string; readonly uid: string };
+  /** The account that the Cluster's pods run as. */
+  readonly serviceAccount: string;
+  /** Names of the stores that the Cluster refers to, whether or not they exist. */
+  readonly storeNames: readonly string[];
+  /** Those of them that exist. */
+  readonly stores: readonly ObjectStore[];
+}
+
+interface Rule {
+  readonly apiGroups: readonly string[];
+  readonly resources: readonly string[];
+  readonly resourceNames: readonly string[];
+  readonly verbs: readonly string[];
+}
+
+export interface Role extends KubeObject {
+  readonly rules: readonly Rule[];
+}
+
+export interface RoleBinding extends KubeObject {
+  readonly roleRef: { readonly apiGroup: string; readonly kind: "Role"; readonly name: string };
+  readonly subjects: readonly { readonly kind: "ServiceAccount"; readonly name: string; readonly namespace: string }[];
+}
+
+export interface Access {
+  readonly role: Role;
+  readonly binding: RoleBinding;
+  readonly report: InstanceReport;
+}
+
+export function planAccess(input: AccessInput): Access {
+  const { cluster } = input;
+  const owner: OwnerReference = {
+    apiVersion: "postgresql.cnpg.io/v1",
+    kind: "Cluster",
+    name: cluster.name,
+    uid: cluster.uid,
+    controller: true,
+  };
+  const metadata = (name: string) => ({
+    name,
+    namespace: cluster.namespace,
+    labels: { "app.kubernetes.io/managed-by": "holdfast", "cnpg.io/cluster": cluster.name },
+    ownerReferences: [owner],
+  });
+  const name = `${cluster.name}-holdfast`;
+  const rules: readonly Rule[] = [
+    { apiGroups: [group], resources: ["instancereports"], resourceNames: [cluster.name], verbs: ["get", "watch"] },
+    { apiGroups: [group], resources: ["instancereports/status"], resourceNames: [cluster.name], verbs: ["patch"] },
+    { apiGroups: [group], resources: ["objectstores"], resourceNames: sorted(input.storeNames), verbs: ["get"] },
+    { apiGroups: [""], resources: ["secrets"], resourceNames: sorted(input.stores.flatMap(secretsOf)), verbs: ["get"] },
+  ];
+  return {
+    role: {
+      apiVersion: "rbac.authorization.k8s.io/v1",
+      kind: "Role",
+      metadata: metadata(name),
+      rules: rules.filter((rule) => rule.resourceNames.length > 0),
+    },
+    binding: {
+      apiVersion: "rbac.authorization.k8s.io/v1",
+      kind: "RoleBinding",
+      metadata: metadata(name),
+      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name },
+      subjects: [{ kind: "ServiceAccount", name: input.serviceAccount, namespace: cluster.namespace }],
+    },
+    report: { apiVersion, kind: "InstanceReport", metadata: metadata(cluster.name) },
+  };
+}
+
+/** Names of the Secrets that a store's spec refers to; the same name may come more than once. */
+export function secretsOf(store: ObjectStore): string[] {
+  const { endpointCA, s3Credentials } = store.spec.configuration;
+  const selectors = [
+    endpointCA,
+    s3Credentials?.accessKeyId,
+    s3Credentials?.secretAccessKey,
+    s3Credentials?.region,
+    s3Credentials?.sessionToken,
+  ];
+  return selectors.flatMap((selector) => (selector === undefined ? [] : [selector.name]));
+}
+
+const sorted = (names: readonly string[]): string[] => [...new Set(names)].sort();
