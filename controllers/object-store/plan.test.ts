@@ -1,0 +1,110 @@
+import { describe, expect, it } from "vitest";
+import type { Archive } from "#api/gen/archive.ts";
+import type { Backup } from "#api/gen/backup.ts";
+import type { ObjectStore } from "#api/gen/object-store.ts";
+import type { InstanceReport } from "#api/gen/instance-report.ts";
+import type { BackupRecord } from "#repository/catalog.ts";
+import { planStore, type ObservedServer, type ObservedStore, type StoreCheck } from "./plan.ts";
+
+const now = new Date("2026-11-21T12:00:00Z");
+const store: ObjectStore = { metadata: { name: "minio", namespace: "db", uid: "u" }, spec: { configuration: { destinationPath: "s3://b" } } };
+const backup = (id: string, changes: Partial<BackupRecord> = {}): BackupRecord => ({
+  id,
+  status: "done",
+  type: "full",
+  endTime: new Date("2026-11-20T00:00:00Z"),
+  tablespaces: [],
+  ...changes,
+});
+const server = (backups: readonly BackupRecord[], changes: Partial<ObservedServer> = {}): ObservedServer => ({
+  server: "pg",
+  catalog: { server: "pg", backups, unreadable: [] },
+  ...changes,
+});
+const usable = (...servers: ObservedServer[]): StoreCheck => ({ kind: "usable", servers, conditionalPut: true });
+const plan = (check: StoreCheck, changes: Partial<ObservedStore> = {}) =>
+  planStore({ store, check, archives: [], backups: [], clusters: new Map(), now, ...changes });
+const report = (entry: object): InstanceReport => ({
+  metadata: { name: "pg" },
+  status: { instances: { "pg-1": { role: "primary", reportedAt: "2026-11-21T11:59:30Z", ...entry } } },
+});
+const living = (entry: object) => ({ clusters: new Map([["pg", { name: "pg", report: report(entry) }]]) });
+const ready = (verdicts: readonly { type: string }[]) => verdicts.find((verdict) => verdict.type === "Ready");
+
+describe("an object store", () => {
+  it("is Ready when it can be used, broken when it refused us, unknown when it did not answer", () => {
+    expect(ready(plan(usable()).verdicts)).toMatchObject({ status: "True", reason: "Succeeded" });
+    const refused = plan({ kind: "refused", reason: "AccessDenied", message: "wrong key" });
+    expect(ready(refused.verdicts)).toMatchObject({ status: "False", reason: "AccessDenied" });
+    const silent = plan({ kind: "unknown", reason: "EndpointUnreachable", message: "no answer" });
+    expect(ready(silent.verdicts)).toMatchObject({ status: "Unknown", reason: "EndpointUnreachable" });
+  });
+
+  it("keeps the facts it read before when it cannot be read, and says that its archives are unknown", () => {
+    const seen: ObjectStore = { ...store, status: { serverCount: 3 } };
+    const archive: Archive = {
+      metadata: { name: "minio-pg" },
+      status: { repository: { kind: "ObjectStore", name: "minio", uid: "u" }, windowFrom: "2026-11-01T00:00:00Z" },
+    };
+    const silent = plan({ kind: "unknown", reason: "EndpointUnreachable", message: "no answer" }, { store: seen, archives: [archive] });
+    expect(silent.facts.serverCount).toBe(3);
+    expect(silent.archives[0]?.facts.windowFrom).toBe("2026-11-01T00:00:00Z");
+    expect(silent.archives[0]?.verdicts.map((verdict) => verdict.status)).toEqual(["Unknown", "Unknown"]);
+  });
+});
+
+describe("the archive of a server", () => {
+  it("is not ready without a backup that counts: a failed one does not", () => {
+    const [archive] = plan(usable(server([backup("1", { status: "failed" })]))).archives;
+    expect(ready(archive!.verdicts)).toMatchObject({ status: "False", reason: "NoBackup" });
+    expect(archive!.facts).toMatchObject({ backups: 0, failedBackups: 1 });
+  });
+
+  it("is ready with a backup and a primary whose WAL arrives", () => {
+    const [archive] = plan(usable(server([backup("1")])), living({ readyFiles: 2 })).archives;
+    expect(ready(archive!.verdicts)).toMatchObject({ status: "True" });
+    expect(archive!.facts).toMatchObject({ cluster: { name: "pg", living: true }, readyFiles: 2 });
+  });
+
+  it("names what stops the primary's WAL", () => {
+    const [archive] = plan(usable(server([backup("1")])), living({ archiveError: "disk on fire" })).archives;
+    expect(ready(archive!.verdicts)).toMatchObject({ status: "False", reason: "ArchiveFailing", message: "disk on fire" });
+  });
+
+  it("does not take an old report for health", () => {
+    const [archive] = plan(usable(server([backup("1")])), living({ reportedAt: "2026-11-21T11:50:00Z" })).archives;
+    expect(ready(archive!.verdicts)).toMatchObject({ status: "Unknown", reason: "NoReport" });
+  });
+
+  it("says when the catalog cannot be read whole", () => {
+    const broken = { ...server([backup("1")]), catalog: { server: "pg", backups: [backup("1")], unreadable: [{ id: "2", error: "garbage" }] } };
+    expect(ready(plan(usable(broken)).archives[0]!.verdicts)).toMatchObject({ status: "False", reason: "MetadataUnreadable" });
+  });
+});
+
+describe("records of backups found in a store", () => {
+  const names = (check: StoreCheck, backups: readonly Backup[] = []) => plan(check, { backups }).records.map((record) => record.object.metadata.name);
+
+  it("come back under the name that the store keeps, others under server and id", () => {
+    expect(names(usable(server([backup("20261121T091500", { name: "nightly" })])))).toEqual(["nightly"]);
+    expect(names(usable(server([backup("20261121T091500")])))).toEqual(["pg-20261121t091500"]);
+  });
+
+  it("are made once: not for a backup that a record or a request stands for", () => {
+    const check = usable(server([backup("20261121T091500", { name: "b" })]));
+    const record: Backup = { metadata: { name: "x" }, spec: { repository: { kind: "ObjectStore", name: "minio", serverName: "pg" }, backupId: "20261121T091500" } };
+    const finished: Backup = {
+      metadata: { name: "b" },
+      spec: { cluster: { name: "pg" } },
+      status: { backupId: "20261121T091500", serverName: "pg", repository: { kind: "ObjectStore", name: "minio", uid: "u" } },
+    };
+    const running: Backup = { metadata: { name: "b" }, spec: { cluster: { name: "pg" } } };
+    for (const known of [record, finished, running]) expect(names(check, [known])).toEqual([]);
+  });
+
+  it("do not take a name that something else has", () => {
+    const other: Backup = { metadata: { name: "nightly" }, spec: { cluster: { name: "other" } }, status: { backupId: "9", serverName: "other" } };
+    const [name] = names(usable(server([backup("20261121T091500", { name: "nightly" })])), [other]);
+    expect(name).toMatch(/^nightly-[0-9a-f]{5}$/);
+  });
+});

@@ -1,0 +1,67 @@
+// `npm test`: every level from nothing, cheapest first. `contract [NAME]` and `e2e [NAME]` run one level, or the files
+// of it whose name holds NAME. The last line counts the tests of all levels: "123 passed, 0 failed".
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { build } from "../test/cluster/build.ts";
+import { deploy } from "../test/cluster/deploy.ts";
+import { down } from "../test/cluster/down.ts";
+import { up } from "../test/cluster/up.ts";
+
+type Level = "unit" | "contract" | "e2e";
+
+const root = join(import.meta.dirname, "..");
+const levels: readonly Level[] = ["unit", "contract", "e2e"];
+const counted = { passed: 0, failed: 0 };
+
+/** What a level needs on the machine before its tests can run. */
+const prepare: Record<Level, () => Promise<unknown>> = {
+  unit: async () => undefined,
+  contract: build,
+  e2e: async () => {
+    await up();
+    await deploy();
+  },
+};
+
+function vitest(level: Level, filters: readonly string[]): void {
+  const folder = mkdtempSync(join(tmpdir(), "holdfast-test-"));
+  const report = join(folder, "report.json");
+  const args = ["run", "--project", level, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`, ...filters];
+  spawnSync("vitest", args, { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
+  const { numPassedTests, numFailedTests, success, testResults } = JSON.parse(readFileSync(report, "utf8"));
+  rmSync(folder, { recursive: true });
+  counted.passed += numPassedTests;
+  // A file that fails to load has no test to count: it still is a failure, and so is a level without any test.
+  const unloaded = testResults.filter((file: { status: string; assertionResults: unknown[] }) => file.status === "failed" && file.assertionResults.length === 0);
+  counted.failed += numFailedTests + unloaded.length;
+  if (!success && numFailedTests + unloaded.length === 0) counted.failed++;
+  if (testResults.length === 0) counted.failed++;
+}
+
+async function runLevel(level: Level, filters: readonly string[]): Promise<void> {
+  const startedMs = Date.now();
+  try {
+    await prepare[level]();
+    vitest(level, filters);
+  } catch (error) {
+    counted.failed++;
+    console.error(error);
+  }
+  console.log(`${level}: ${Math.round((Date.now() - startedMs) / 1000)} s`);
+}
+
+const [asked, ...filters] = process.argv.slice(2);
+if (asked !== undefined && !levels.includes(asked as Level)) {
+  console.error(`no such level: ${asked}; there are ${levels.join(", ")}`);
+  process.exit(2);
+}
+if (asked === undefined) {
+  const check = spawnSync("node", [join(root, "scripts/check.ts")], { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
+  if (check.status !== 0) counted.failed++;
+}
+for (const level of asked === undefined ? levels : [asked as Level]) await runLevel(level, filters);
+if (asked === undefined) await down();
+console.log(`${counted.passed} passed, ${counted.failed} failed`);
+process.exit(counted.failed === 0 && counted.passed > 0 ? 0 : 1);
