@@ -1,0 +1,29 @@
+import { describe, expect, it } from "vitest";
+import { planSidecarImage, type ConfigMap, type Deployment } from "./sidecar-config.ts";
+
+const deployment = (status: Deployment["status"], image = "holdfast:2"): Deployment => ({
+  metadata: { name: "holdfast", generation: 7 },
+  spec: { replicas: 2, template: { spec: { containers: [{ name: "operator", image }] } } },
+  ...(status && { status }),
+});
+const rolledOut = { observedGeneration: 7, replicas: 2, updatedReplicas: 2, availableReplicas: 2 };
+const current: ConfigMap = { metadata: { name: "holdfast-sidecar" }, data: { image: "holdfast:1" } };
+
+describe("the image that is injected", () => {
+  it("follows the Deployment once every replica runs the new version", () => {
+    expect(planSidecarImage(deployment(rolledOut), current)).toBe("holdfast:2");
+    expect(planSidecarImage(deployment(rolledOut), undefined)).toBe("holdfast:2");
+  });
+
+  it("stays while two versions run side by side", () => {
+    expect(planSidecarImage(deployment({ ...rolledOut, replicas: 3 }), current)).toBeUndefined();
+    expect(planSidecarImage(deployment({ ...rolledOut, updatedReplicas: 1 }), current)).toBeUndefined();
+    expect(planSidecarImage(deployment({ ...rolledOut, availableReplicas: 1 }), current)).toBeUndefined();
+    expect(planSidecarImage(deployment({ ...rolledOut, observedGeneration: 6 }), current)).toBeUndefined();
+  });
+
+  it("is not written again when it is the same, nor without a Deployment", () => {
+    expect(planSidecarImage(deployment(rolledOut, "holdfast:1"), current)).toBeUndefined();
+    expect(planSidecarImage(undefined, current)).toBeUndefined();
+  });
+});
