@@ -28,12 +28,21 @@ export interface CallOptions {
   readonly signal: AbortSignal;
 }
 
+export type ServerSideEncryption = "AES256" | "aws:kms";
+
 export interface PutOptions extends CallOptions {
   readonly metadata?: Readonly<Record<string, string>>;
   /** Object tags, where the provider has them. */
   readonly tags?: Readonly<Record<string, string>>;
+  /** Server-side encryption to ask for; the bucket's own default when absent. */
+  readonly encryption?: ServerSideEncryption;
   /** Never replace an object: throws StoreError "AlreadyExists" when the key is taken. */
   readonly ifAbsent?: boolean;
+}
+
+export interface WholePutOptions extends PutOptions {
+  /** SHA-256 of `body` in hexadecimal where the caller has it already; saves computing it again over plain HTTP. */
+  readonly sha256?: string;
 }
 
 export interface UploadOptions extends PutOptions {
@@ -42,7 +51,7 @@ export interface UploadOptions extends PutOptions {
 }
 
 export interface GetOptions extends CallOptions {
-  /** Bytes `start` up to and including `end`. */
+  /** Bytes `start` up to and including `end`; clipped at the end of the object, "Corrupt" when `start` is not before it. */
   readonly range?: { readonly start: number; readonly end: number };
 }
 
@@ -58,8 +67,11 @@ export interface ObjectStore {
   /** Whether `ifAbsent` is atomic at the provider. When false the driver asks first and then puts. */
   readonly conditionalPut: boolean;
 
-  /** Stores `body` whole; durable when it resolves. */
-  put(key: string, body: Uint8Array, options: PutOptions): Promise<void>;
+  /**
+   * Stores `body` whole; durable when it resolves. With `ifAbsent`, "AlreadyExists" may be about an earlier try of this
+   * same call whose answer was lost: compare the contents.
+   */
+  put(key: string, body: Uint8Array, options: WholePutOptions): Promise<void>;
 
   /**
    * Stores a body of unknown length from parts of at least 5 MiB each (the last may be shorter), in order.
