@@ -1,0 +1,33 @@
+// Makes everything `up` needs: Debian packages, Go programs, images, the barman environment. Slow once, then a glance.
+import { buildBase } from "./app-image.ts";
+import { buildBarman } from "./barman.ts";
+import { buildTools, type Tools } from "./build-go.ts";
+import { type BuiltImage, buildPostgresImages, buildToolImages } from "./images.ts";
+import { alone } from "./lock.ts";
+import { checkMachine, installPackages } from "./packages.ts";
+import { type Run, type RunOptions, startRun } from "./run.ts";
+
+export interface Artifacts {
+  readonly tools: Tools;
+  readonly images: readonly BuiltImage[];
+}
+
+/** The compiler and Debian's package manager work side by side: one waits for the network while the other computes. */
+export const buildAll = async (run: Run): Promise<Artifacts> => {
+  checkMachine();
+  await installPackages(run);
+  const makeRest = async (): Promise<BuiltImage[]> => {
+    const images = await buildPostgresImages(run);
+    await buildBase(run);
+    await buildBarman(run);
+    return images;
+  };
+  const [tools, postgresImages] = await Promise.all([buildTools(run), makeRest()]);
+  return { tools, images: [...(await buildToolImages(tools, run)), ...postgresImages] };
+};
+
+/** `buildAll` for callers outside the harness: fills the cache and touches nothing else but Debian's packages. */
+export const build = async (options: RunOptions = {}): Promise<Artifacts> => {
+  const run = startRun(options);
+  return alone(run, () => buildAll(run));
+};

@@ -1,0 +1,47 @@
+// What a shell or a test needs to know to use the cluster. All of it is known before the cluster is up.
+import { delimiter } from "node:path";
+import { barmanPrograms } from "./barman.ts";
+import { storeAuthority, storeTlsUrl, storeUrl } from "./minio.ts";
+import { kubeconfigPath, userPrograms } from "./paths.ts";
+import { imageNames, store } from "./settings.ts";
+
+export interface ClusterEnvironment {
+  readonly KUBECONFIG: string;
+  /** Images for `spec.imageName` of a CNPG Cluster, PostgreSQL 15 and 17. */
+  readonly HOLDFAST_POSTGRES_IMAGE: string;
+  readonly HOLDFAST_POSTGRES_IMAGE_17: string;
+  /** URLs of one and the same store, good from pods and from this machine. */
+  readonly HOLDFAST_S3_ENDPOINT: string;
+  readonly HOLDFAST_S3_TLS_ENDPOINT: string;
+  /** File with the authority of the TLS endpoint. */
+  readonly HOLDFAST_S3_CA: string;
+  readonly AWS_ACCESS_KEY_ID: string;
+  readonly AWS_SECRET_ACCESS_KEY: string;
+  /** Folder of the barman-cloud programs and of a `python` with their modules. */
+  readonly HOLDFAST_BARMAN: string;
+}
+
+export const clusterEnvironment = (): ClusterEnvironment => ({
+  KUBECONFIG: kubeconfigPath("admin"),
+  HOLDFAST_POSTGRES_IMAGE: imageNames.postgres15,
+  HOLDFAST_POSTGRES_IMAGE_17: imageNames.postgres17,
+  HOLDFAST_S3_ENDPOINT: storeUrl,
+  HOLDFAST_S3_TLS_ENDPOINT: storeTlsUrl,
+  HOLDFAST_S3_CA: storeAuthority(),
+  AWS_ACCESS_KEY_ID: store.accessKeyId,
+  AWS_SECRET_ACCESS_KEY: store.secretAccessKey,
+  HOLDFAST_BARMAN: barmanPrograms(),
+});
+
+/** The same for a child process, with this process's environment and our programs first on the PATH. */
+export const processEnvironment = (): NodeJS.ProcessEnv => ({
+  ...process.env,
+  ...clusterEnvironment(),
+  PATH: `${userPrograms}${delimiter}${process.env["PATH"] ?? ""}`,
+});
+
+/** Lines for `eval`. */
+export const shellExports = (): string => {
+  const values = Object.entries(clusterEnvironment()).map(([name, value]) => `export ${name}='${value}'\n`);
+  return `${values.join("")}export PATH='${userPrograms}':"$PATH"\n`;
+};
