@@ -2,6 +2,7 @@
 // A Backup is Completed only when the store lists it with status DONE; what CNPG says is progress, not proof.
 import type { Reason } from "#api/conditions.ts";
 import type { Backup } from "#api/gen/backup.ts";
+import { labels } from "#api/names.ts";
 import type { BackupRecord } from "#repository/catalog.ts";
 import { describeRecord, type RepositoryFacts } from "./status.ts";
 
@@ -67,8 +68,8 @@ export function planBackup(observed: Observed): Plan {
   if (observed.work !== undefined) return fromWork(observed, observed.work);
   const { status } = observed.backup;
   if (isTerminal(status?.phase)) return keep(observed);
-  if (status?.cnpgBackup !== undefined)
-    return done("Failed", "False", "EngineError", `its CNPG Backup ${status.cnpgBackup} was deleted before it ended`);
+  const lost = status?.cnpgBackup ?? observed.backup.metadata.labels?.[labels.cnpgBackup];
+  if (lost !== undefined) return done("Failed", "False", "EngineError", `its CNPG Backup ${lost} was deleted before it ended`);
   return fromRequest(observed);
 }
 

@@ -240,7 +240,8 @@ export const idOf = (backup: Backup): string | undefined => backup.spec.backupId
 function isOf(backup: Backup, store: ObjectStore, server: string): boolean {
   const { spec, status } = backup;
   if (spec.repository !== undefined) return spec.repository.name === store.metadata.name && spec.repository.serverName === server;
-  return status?.repository?.uid === store.metadata.uid && status?.serverName === server;
+  // A request that has its id but not its place yet must not get a second record meanwhile.
+  return status?.repository === undefined || (status.repository.uid === store.metadata.uid && status.serverName === server);
 }
 
 /** Kubernetes times have whole seconds. */

@@ -43,6 +43,16 @@ export interface InstanceReport {
           waitingForSegment?: string;
           waitingForLSN?: string;
         };
+        /**
+         * A restore in a recovery job, or that of an instance being bootstrapped.
+         */
+        restore?: {
+          phase: "Copying" | "Replaying" | "Waiting" | "Failed";
+          backupId?: string;
+          bytesDone?: number;
+          bytesTotal?: number;
+          message?: string;
+        };
       };
     };
   };
