@@ -18,8 +18,6 @@ export const backupPrefix = (server: string, id: string): string => `${basePrefi
 export const backupInfoKey = (server: string, id: string): string => dataKey(server, id, "backup.info");
 /** A file of a backup: "data.tar", "data_0001.tar.gz", "16388.tar" … */
 export const dataKey = (server: string, id: string, file: string): string => backupPrefix(server, id) + file;
-/** Barman's keep annotation: its presence holds the backup back from retention. */
-export const keepKey = (server: string, id: string): string => dataKey(server, id, "annotations/keep");
 
 /** The id of a backup from a common prefix of a listing of base/ ("pg/base/20261121T091500/"). */
 export function parseBackupPrefix(server: string, prefix: string): string | undefined {
