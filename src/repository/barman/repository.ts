@@ -1,0 +1,17 @@
+// The Repository port on a store in barman's layout. Only puts its parts together.
+import type { ObjectStore } from "#store/store.ts";
+import type { Repository } from "../repository.ts";
+import { listServers, readCatalog } from "./catalog.ts";
+import { readOwner } from "./owner.ts";
+import { findMissingSegments, listHistoryTimelines } from "./wal-listing.ts";
+import { readNewestWal } from "./wal-time.ts";
+
+export const openBarmanRepository = (store: ObjectStore): Repository => ({
+  location: store.location,
+  servers: (options) => listServers(store, options),
+  catalog: (server, options) => readCatalog(store, server, options),
+  newestWal: (server, options) => readNewestWal(store, server, options),
+  missingSegments: (server, range, options) => findMissingSegments(store, server, range, options),
+  historyTimelines: (server, options) => listHistoryTimelines(store, server, options),
+  owner: (server, options) => readOwner(store, server, options),
+});

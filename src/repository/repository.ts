@@ -1,0 +1,75 @@
+// The port over both layouts of backups in a store: what drills, windows, records and conditions know of a repository.
+// It has no words of barman or pgBackRest; "server" is barman's server name or pgBackRest's stanza.
+import type { SegmentName } from "#postgres/segment.ts";
+import type { Catalog } from "./catalog.ts";
+
+export interface CallOptions {
+  readonly signal: AbortSignal;
+}
+
+/** A segment in the archive. `bytes` as stored, that is compressed. */
+export interface ArchivedWal {
+  readonly name: SegmentName;
+  readonly key: string;
+  readonly bytes: number;
+  readonly storedAt: Date;
+}
+
+/** The end of the archive. */
+export interface NewestWal extends ArchivedWal {
+  /**
+   * The newest commit found in the last segments, in microseconds since 1970: replay comes at least that far. Absent
+   * when those segments end no transaction, or cannot be read.
+   */
+  readonly commitTime?: bigint;
+  /** Why the time could not be read, in one line. */
+  readonly commitTimeUnknown?: string;
+}
+
+/** Whose archive this is, as the mark in the store says. */
+export interface Owner {
+  /** Decimal text. */
+  readonly systemId: string;
+  readonly cluster: { readonly namespace: string; readonly name: string; readonly uid: string };
+  readonly since: Date;
+}
+
+/** Both ends are counted. */
+export interface SegmentRange {
+  readonly first: SegmentName;
+  readonly last: SegmentName;
+  readonly segmentBytes: number;
+}
+
+export interface MissingSegments {
+  /** The first of them in order, at most 100. */
+  readonly names: readonly SegmentName[];
+  readonly count: number;
+}
+
+/** Every call throws StoreError when the store does not answer, so that an empty answer always means empty. */
+export interface Repository {
+  /** Where this is, for messages. Holds no credential. */
+  readonly location: string;
+
+  /** Names of all servers that have a backup or WAL here, in order. */
+  servers(options: CallOptions): Promise<readonly string[]>;
+
+  /** All backups of a server, also none. `known`: what was read before; finished backups are not read again. */
+  catalog(server: string, options: CallOptions & { readonly known?: Catalog }): Promise<Catalog>;
+
+  /**
+   * The last segment of the newest timeline that has one; undefined in an empty archive. `known`: the answer before;
+   * while the archive has not grown, nothing is read again.
+   */
+  newestWal(server: string, options: CallOptions & { readonly known?: NewestWal }): Promise<NewestWal | undefined>;
+
+  /** Which segments of a range, all on one timeline, the archive does not hold whole. */
+  missingSegments(server: string, range: SegmentRange, options: CallOptions): Promise<MissingSegments>;
+
+  /** The timelines whose history files are in the archive, in order. */
+  historyTimelines(server: string, options: CallOptions): Promise<readonly number[]>;
+
+  /** Undefined: nobody claimed this server's archive yet. Throws RepositoryError when the mark is damaged. */
+  owner(server: string, options: CallOptions): Promise<Owner | undefined>;
+}
