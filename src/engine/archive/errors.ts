@@ -1,0 +1,67 @@
+// The one error class of the WAL path. The gRPC face maps the kinds to status codes; conditions and reports show kind and
+// message. A StoreError that caused it stays reachable as `cause`, so that a caller can refresh credentials.
+import { isCodecError } from "#codec/errors.ts";
+import { StoreError } from "#store/errors.ts";
+
+export const archiveErrorKinds = [
+  "InvalidName", // no name that PostgreSQL gives to a WAL file
+  "LocalFile", // a file or directory on this side cannot be read or written, or is not whole
+  "Conflict", // the archive holds this name with other content
+  "ForeignArchive", // the archive belongs to another database system
+  "ExpectedEmptyArchive", // a new cluster was pointed at an archive that already holds WAL
+  "NotFound", // proven: the archive has no such file
+  "Corrupt", // the archive's file is damaged, or not of the size or digest it should have
+  "StoreRefused", // the store answers, but its settings or credentials need a person
+  "Unavailable", // time alone may mend it
+] as const;
+
+export type ArchiveErrorKind = (typeof archiveErrorKinds)[number];
+
+export class ArchiveError extends Error {
+  override readonly name = "ArchiveError";
+  readonly kind: ArchiveErrorKind;
+  readonly hint: string | undefined;
+
+  constructor(kind: ArchiveErrorKind, message: string, options: { cause?: unknown; hint?: string | undefined } = {}) {
+    super(message, { cause: options.cause });
+    this.kind = kind;
+    this.hint = options.hint;
+  }
+}
+
+export const isArchiveError = (error: unknown, kind?: ArchiveErrorKind): error is ArchiveError =>
+  error instanceof ArchiveError && (kind === undefined || error.kind === kind);
+
+/** What failed, in the words of this layer: `doing` says what was attempted on what ("storing wal 00… in s3://…"). */
+export function toArchiveError(error: unknown, doing: string): ArchiveError {
+  if (error instanceof ArchiveError) return error;
+  if (error instanceof StoreError) {
+    const kind = error.transient ? "Unavailable" : "StoreRefused";
+    return new ArchiveError(kind, `${doing} failed: ${error.message}`, { cause: error, hint: error.hint });
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  if (isCodecError(error)) {
+    const kind = error.kind === "Corrupt" ? "Corrupt" : "StoreRefused";
+    return new ArchiveError(kind, `${doing} failed: ${message}`, { cause: error, hint: error.hint });
+  }
+  if (isTimeout(error)) return new ArchiveError("Unavailable", `${doing} took too long`, { cause: error });
+  return new ArchiveError(isFileError(error) ? "LocalFile" : "Unavailable", `${doing} failed: ${message}`, {
+    cause: error,
+  });
+}
+
+/** The time for an operation is over; `lastError` is what its last try met. */
+export function outOfTime(what: string, lastError: unknown): ArchiveError {
+  const why = isTimeout(lastError) || !(lastError instanceof Error) ? "the store does not answer" : lastError.message;
+  const hint = lastError instanceof StoreError ? lastError.hint : undefined;
+  return new ArchiveError("Unavailable", `${what}: ${why}`, { cause: lastError, hint });
+}
+
+/** Whether another try of the same may succeed by itself. */
+export const isTransient = (error: unknown): boolean =>
+  error instanceof StoreError ? error.transient : isArchiveError(error, "Unavailable");
+
+export const isTimeout = (error: unknown): boolean => error instanceof Error && error.name === "TimeoutError";
+
+const isFileError = (error: unknown): boolean =>
+  error instanceof Error && "syscall" in error && "code" in error && typeof error.code === "string";
