@@ -5,7 +5,7 @@ import { buildTools, type Tools } from "./build-go.ts";
 import { type BuiltImage, buildPostgresImages, buildToolImages } from "./images.ts";
 import { alone } from "./lock.ts";
 import { checkMachine, installPackages } from "./packages.ts";
-import { type Run, type RunOptions, startRun } from "./run.ts";
+import { type Run, type RunOptions, startRun, together } from "./run.ts";
 
 export interface Artifacts {
   readonly tools: Tools;
@@ -13,21 +13,20 @@ export interface Artifacts {
 }
 
 /** The compiler and Debian's package manager work side by side: one waits for the network while the other computes. */
-export const buildAll = async (run: Run): Promise<Artifacts> => {
-  checkMachine();
+const buildAll = async (run: Run): Promise<Artifacts> => {
   await installPackages(run);
-  const makeRest = async (): Promise<BuiltImage[]> => {
+  const [tools, postgresImages] = await together<[Tools, BuiltImage[]]>(run, buildTools, async (run) => {
     const images = await buildPostgresImages(run);
     await buildBase(run);
     await buildBarman(run);
     return images;
-  };
-  const [tools, postgresImages] = await Promise.all([buildTools(run), makeRest()]);
+  });
   return { tools, images: [...(await buildToolImages(tools, run)), ...postgresImages] };
 };
 
-/** `buildAll` for callers outside the harness: fills the cache and touches nothing else but Debian's packages. */
+/** Fills the cache and touches nothing else but Debian's packages. */
 export const build = async (options: RunOptions = {}): Promise<Artifacts> => {
   const run = startRun(options);
-  return alone(run, () => buildAll(run));
+  checkMachine();
+  return alone("cache", run, () => buildAll(run));
 };

@@ -1,4 +1,4 @@
-// CloudNativePG's operator, from the release manifest of its own module, and the few objects of the cluster itself.
+// CloudNativePG's operator, from the release manifest of its own module, and the storage class its Clusters use.
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Tools } from "./build-go.ts";
@@ -8,7 +8,7 @@ import { ClusterError } from "./errors.ts";
 import type { KubeApi, KubeObject } from "./kube-api.ts";
 import { kubeconfigPath } from "./paths.ts";
 import { type Run, until } from "./run.ts";
-import { imageNames, network, versions } from "./settings.ts";
+import { imageNames, versions } from "./settings.ts";
 import { provisionerName, storageClassName } from "./volumes.ts";
 
 export const cnpgNamespace = "cnpg-system";
@@ -33,27 +33,6 @@ export const isRolledOut = (deployment: Deployment): boolean => {
   return isSeen && [replicas, updatedReplicas, availableReplicas].every((count) => (count ?? 0) === wanted);
 };
 
-/** The store under the name `minio` in namespace default, as the examples spell it. */
-const storeObjects = (): readonly (readonly [path: string, object: object])[] => {
-  const metadata = { name: "minio", namespace: "default" };
-  const ports = [
-    { name: "http", port: network.storePort },
-    { name: "https", port: network.storeTlsPort },
-  ];
-  const slice = {
-    apiVersion: "discovery.k8s.io/v1",
-    kind: "EndpointSlice",
-    metadata: { ...metadata, labels: { "kubernetes.io/service-name": "minio" } },
-    addressType: "IPv4",
-    endpoints: [{ addresses: [network.node], conditions: { ready: true } }],
-    ports,
-  };
-  return [
-    ["/api/v1/namespaces/default/services/minio", { apiVersion: "v1", kind: "Service", metadata, spec: { ports } }],
-    ["/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/minio", slice],
-  ];
-};
-
 const storageClass = {
   apiVersion: "storage.k8s.io/v1",
   kind: "StorageClass",
@@ -63,10 +42,8 @@ const storageClass = {
   volumeBindingMode: "Immediate",
 };
 
-export const applyClusterObjects = async (api: KubeApi, run: Run): Promise<void> => {
-  const options = { signal: run.signal };
-  await api.apply(`/apis/storage.k8s.io/v1/storageclasses/${storageClassName}`, storageClass, options);
-  for (const [path, object] of storeObjects()) await api.apply(path, object, options);
+export const applyStorageClass = async (api: KubeApi, run: Run): Promise<void> => {
+  await api.apply(`/apis/storage.k8s.io/v1/storageclasses/${storageClassName}`, storageClass, { signal: run.signal });
 };
 
 const manifest = async (tools: Tools): Promise<string> => {

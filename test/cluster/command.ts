@@ -35,7 +35,10 @@ export const command = async (program: string, args: readonly string[], options:
   // A program may end without reading its input; its exit status tells the story.
   child.stdin.on("error", () => undefined);
   child.stdin.end(options.input ?? "");
-  child.on("error", (error) => fail("could not be run", error));
+  child.on("error", (error) => {
+    if (options.signal.aborted) reject(options.signal.reason as Error);
+    else fail("could not be run", error);
+  });
   child.on("close", (status, signalName) => {
     const text = Buffer.concat(output).toString();
     if (status === 0) resolve(text);

@@ -6,6 +6,7 @@ import { importApplication } from "./app-image.ts";
 import { bundle, distRoot } from "./bundle.ts";
 import { cnpgNamespace, type Deployment, isRolledOut } from "./cnpg.ts";
 import { command } from "./command.ts";
+import { isExternal } from "./env.ts";
 import { ClusterError } from "./errors.ts";
 import { type KubeApi, openKubeApi } from "./kube-api.ts";
 import { alone } from "./lock.ts";
@@ -79,10 +80,11 @@ export interface DeployOptions extends RunOptions {
 /** Needs the cluster up. Gives the name of the image that now runs; an unchanged tree gives the same and restarts nothing. */
 export const deploy = async (options: DeployOptions = {}): Promise<string> => {
   const run = startRun(options);
+  if (isExternal) return imageNames.application;
   if (!existsSync(certificatePath("admin"))) {
     throw new ClusterError("Machine", "there is no cluster to deploy to", { hint: "npm run cluster -- up" });
   }
-  return alone(run, async () => {
+  return alone("cluster", run, async () => {
     await announced(run, "bundling src/cmd", bundle);
     const image = await announced(run, `building ${imageNames.application}`, () => importApplication(run));
     const api = openKubeApi();

@@ -51,7 +51,7 @@ const unmountAll = async (run: Run): Promise<void> => {
 
 export const down = async (options: RunOptions = {}): Promise<void> => {
   const run = startRun(options);
-  await alone(run, async () => {
+  await alone("cluster", run, async () => {
     run.say("taking the cluster down …");
     await endAll(run);
     await removeStrayFiles();

@@ -21,7 +21,13 @@ export interface ClusterEnvironment {
   readonly HOLDFAST_BARMAN: string;
 }
 
-export const clusterEnvironment = (): ClusterEnvironment => ({
+/**
+ * Set where another cluster serves instead, as test/kind sets it up: then this process's own environment holds the
+ * variables above, the embedded cluster is never started and the operator is taken as deployed.
+ */
+export const isExternal = process.env["HOLDFAST_EXTERNAL"] === "1";
+
+const embedded = (): ClusterEnvironment => ({
   KUBECONFIG: kubeconfigPath("admin"),
   HOLDFAST_POSTGRES_IMAGE: imageNames.postgres15,
   HOLDFAST_POSTGRES_IMAGE_17: imageNames.postgres17,
@@ -32,6 +38,14 @@ export const clusterEnvironment = (): ClusterEnvironment => ({
   AWS_SECRET_ACCESS_KEY: store.secretAccessKey,
   HOLDFAST_BARMAN: barmanPrograms(),
 });
+
+/** What another cluster does not offer is empty. */
+const external = (): ClusterEnvironment => {
+  const values = Object.keys(embedded()).map((name) => [name, process.env[name] ?? ""] as const);
+  return Object.fromEntries(values) as unknown as ClusterEnvironment;
+};
+
+export const clusterEnvironment = (): ClusterEnvironment => (isExternal ? external() : embedded());
 
 /** The same for a child process, with this process's environment and our programs first on the PATH. */
 export const processEnvironment = (): NodeJS.ProcessEnv => ({

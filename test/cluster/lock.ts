@@ -1,12 +1,19 @@
-// One `up`, `deploy` or `down` at a time on a machine. The lock is an abstract unix socket: the kernel frees it when its
-// holder ends, however it ends, and it is no file that could be left behind.
-import { createServer } from "node:net";
+// One `up`, `deploy` or `down` at a time on a machine, and one build a cache. A lock is an abstract unix socket: the kernel
+// frees it when its holder ends, however it ends, and it is no file that could be left behind.
+import { createServer, type Server } from "node:net";
+import { shortHash } from "./cache.ts";
+import { cacheRoot, stateRoot } from "./paths.ts";
 import { type Run, until } from "./run.ts";
 
-const address = "\0holdfast-cluster";
+/** What two processes must not work on at once. */
+export type Guarded = "cluster" | "cache";
+
+const addressOf = (what: Guarded): string =>
+  `\0holdfast-${what}-${shortHash(what === "cluster" ? stateRoot : cacheRoot)}`;
+
 const patienceMs = 30 * 60_000;
 
-const tryListen = async (server: ReturnType<typeof createServer>): Promise<boolean> => {
+const tryListen = async (server: Server, address: string): Promise<boolean> => {
   const { promise, resolve, reject } = Promise.withResolvers<boolean>();
   server.once("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EADDRINUSE") resolve(false);
@@ -17,11 +24,11 @@ const tryListen = async (server: ReturnType<typeof createServer>): Promise<boole
 };
 
 /** Waits for any other process's turn to end, for half an hour at most (a first build takes long), then does the work. */
-export const alone = async <T>(run: Run, work: () => Promise<T>): Promise<T> => {
+export const alone = async <T>(what: Guarded, run: Run, work: () => Promise<T>): Promise<T> => {
   const server = createServer();
-  if (!(await tryListen(server))) {
-    run.say("another process is at work on the cluster: waiting for it");
-    await until("the other process to finish", () => tryListen(server), {
+  if (!(await tryListen(server, addressOf(what)))) {
+    run.say(`another process is at work on the ${what}: waiting for it`);
+    await until("the other process to finish", () => tryListen(server, addressOf(what)), {
       signal: run.signal,
       timeoutMs: patienceMs,
       intervalMs: 500,

@@ -13,7 +13,7 @@ const packages: readonly (readonly [name: string, file: string])[] = [
   ["iproute2", "/usr/bin/ip"],
   ["mmdebstrap", "/usr/bin/mmdebstrap"],
   ["openssl", "/usr/bin/openssl"],
-  ["python3-venv", "/usr/share/doc/python3-venv"],
+  ["python3-venv", "/var/lib/dpkg/info/python3-venv.list"],
 ];
 
 export const checkMachine = (): void => {

@@ -60,7 +60,7 @@ const certificates: readonly Certificate[] = [
     authority: "store-ca",
     // pgBackRest compares an address with DNS names only, so the address stands among those too.
     subject: `/CN=${network.node}`,
-    alternativeNames: [...ip(network.node), ...dns(network.node, "minio", "minio.default", "minio.default.svc")],
+    alternativeNames: [...ip(network.node), ...dns(network.node, "minio")],
   },
 ];
 

@@ -162,11 +162,7 @@ const oldPatienceMs = 10_000;
  * Brings a process up and waits until `isHealthy` holds. One that runs already but is not healthy is given ten seconds,
  * then one restart. A failure carries the end of the log.
  */
-export const ensureHealthy = async (
-  spec: ProcessSpec,
-  isHealthy: () => Promise<boolean>,
-  run: Run,
-): Promise<{ readonly started: boolean }> => {
+export const ensureHealthy = async (spec: ProcessSpec, isHealthy: () => Promise<boolean>, run: Run): Promise<void> => {
   const check = async (): Promise<boolean> => {
     if ((await findProcess(spec.name)) === undefined)
       throw new ClusterError("Component", `${spec.name} ended by itself`);
@@ -184,7 +180,7 @@ export const ensureHealthy = async (
     const started = await ensureRunning(spec, run);
     if (started) await wait(freshPatienceMs);
     else await wait(oldPatienceMs).catch(restart);
-    return { started };
+    if (started) run.say(`${spec.name} is up`);
   } catch (cause) {
     run.signal.throwIfAborted();
     const log = await lastLogLines(spec.name);

@@ -43,6 +43,30 @@ export const announced = async <T>(run: Run, what: string, work: () => Promise<T
 };
 
 /**
+ * Does several things at once. The first failure cancels the others and is thrown when they have ended, so nothing goes on
+ * behind a caller's back.
+ */
+export const together = async <T extends readonly unknown[]>(
+  run: Run,
+  ...works: { readonly [K in keyof T]: (run: Run) => Promise<T[K]> }
+): Promise<T> => {
+  const stop = new AbortController();
+  const inner = { ...run, signal: AbortSignal.any([run.signal, stop.signal]) };
+  const started = works.map(async (work) => {
+    try {
+      return await work(inner);
+    } catch (error) {
+      stop.abort(error);
+      throw error;
+    }
+  });
+  const results = await Promise.allSettled(started);
+  run.signal.throwIfAborted();
+  stop.signal.throwIfAborted();
+  return results.map((result) => (result.status === "fulfilled" ? result.value : undefined)) as unknown as T;
+};
+
+/**
  * Asks until the answer is neither undefined nor false. A throwing check counts as "not yet", its last error becomes the
  * cause; only a ClusterError of kind Component, which no waiting mends, ends the wait at once.
  */

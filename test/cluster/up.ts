@@ -1,11 +1,12 @@
 // Brings the cluster up, or mends what is missing of it. Every step looks before it acts, so a second `up` only looks.
 import { mkdir, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
-import { buildAll, type Artifacts } from "./build.ts";
+import { type Artifacts, build } from "./build.ts";
 import type { Tools } from "./build-go.ts";
-import { applyClusterObjects, applyCnpg, waitForCnpg } from "./cnpg.ts";
+import { applyStorageClass, applyCnpg, waitForCnpg } from "./cnpg.ts";
 import { startControlPlane } from "./control-plane.ts";
 import { startDns } from "./dns.ts";
+import { isExternal } from "./env.ts";
 import { importImages } from "./images.ts";
 import { alone } from "./lock.ts";
 import { prepareMachine } from "./machine.ts";
@@ -14,7 +15,7 @@ import { startContainerd, startNode } from "./node.ts";
 import { repositoryRoot, userPrograms, stateRoot } from "./paths.ts";
 import { makeCertificates } from "./pki.ts";
 import { ensureHealthy, findProcesses } from "./processes.ts";
-import { type Run, type RunOptions, seconds, startRun } from "./run.ts";
+import { type Run, type RunOptions, seconds, startRun, together } from "./run.ts";
 import { storeTlsIsHealthy } from "./tls-endpoint.ts";
 
 const linkUserPrograms = async (tools: Tools): Promise<void> => {
@@ -42,28 +43,43 @@ const startAll = async ({ tools, images }: Artifacts, run: Run): Promise<void> =
   await linkUserPrograms(tools);
   await prepareMachine(run);
   await makeCertificates(run);
-  const store = startStore(tools, run);
-  const node = startContainerd(run).then(() => importImages(images, run));
-  const controlPlane = startControlPlane(tools, run);
-  // The first failure is thrown below; the others must not end the process before that.
-  for (const work of [store, node, controlPlane]) work.catch(() => undefined);
-  const api = await controlPlane;
-  await Promise.all([
-    store.then(() => startAgent(run)),
-    startDns(tools, run),
-    applyClusterObjects(api, run),
-    applyCnpg(tools, api, run),
-    node.then(() => startNode(tools, api, run)),
-  ]);
-  await waitForCnpg(api, run);
-  api.close();
+  const control = startControlPlane(tools, run);
+  // The two that wait for it below report its failure.
+  control.catch(() => undefined);
+  await together(
+    run,
+    async (run) => {
+      await startStore(tools, run);
+      await startAgent(run);
+    },
+    async (run) => {
+      await startContainerd(run);
+      if (await importImages(images, run)) run.say("images are on the node");
+      await startNode(tools, await control, run);
+    },
+    async (run) => {
+      const api = await control;
+      await startDns(tools, run);
+      await applyStorageClass(api, run);
+      await applyCnpg(tools, api, run);
+      await waitForCnpg(api, run);
+      api.close();
+    },
+  );
 };
 
-/** Returns when CNPG and the store answer. A healthy cluster is left as it is, a damaged one is mended. */
+/**
+ * Returns when CNPG and the store answer. A healthy cluster is left as it is, a damaged one is mended; the first time on a
+ * machine everything is built, which takes minutes.
+ */
 export const up = async (options: RunOptions = {}): Promise<void> => {
   const run = startRun(options);
-  await alone(run, async () => {
-    const artifacts = await buildAll(run);
+  if (isExternal) {
+    run.say("using the cluster that the environment names");
+    return;
+  }
+  const artifacts = await build({ ...options, say: run.say });
+  await alone("cluster", run, async () => {
     const started = performance.now();
     const before = new Set((await findProcesses()).map(({ pid }) => pid));
     await startAll(artifacts, run);
