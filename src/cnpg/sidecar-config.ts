@@ -1,0 +1,71 @@
+// What the sidecar's container is made of, apart from the Cluster. It lives in one ConfigMap and not in the operator's
+// program, because CNPG compares the container with the running one: two versions of the operator side by side, each
+// with an image of its own, would restart every database in turn. Pure.
+import type { KubeObject } from "#kube/object.ts";
+import { logLevels, type LogLevel } from "#observe/logger.ts";
+
+/** Kubernetes' EnvVar; `valueFrom` passes through untouched. */
+export interface EnvVar {
+  readonly name: string;
+  readonly value?: string;
+  readonly valueFrom?: object;
+}
+
+type Quantities = Readonly<Record<string, string | number>>;
+
+export interface Resources {
+  readonly requests?: Quantities;
+  readonly limits?: Quantities;
+}
+
+export interface SidecarConfig {
+  readonly image: string;
+  readonly command: readonly string[];
+  /** For Clusters that do not set their own. */
+  readonly imagePullPolicy?: string;
+  readonly resources: Resources;
+  readonly env: readonly EnvVar[];
+  readonly logLevel: LogLevel;
+}
+
+/** spec.instanceSidecarConfiguration of an ObjectStore, as far as the container shows it. */
+export interface StoreSidecarSettings {
+  readonly env?: readonly EnvVar[];
+  readonly resources?: Resources;
+  readonly logLevel?: LogLevel;
+}
+
+export const sidecarConfigName = "holdfast-sidecar";
+
+const dataKey = "sidecar.json";
+
+/** All but the image, for the one who writes the ConfigMap. */
+export const sidecarDefaults: Omit<SidecarConfig, "image"> = {
+  command: ["/usr/local/bin/node", "--max-semi-space-size=1", "/app/instance.js"],
+  resources: { requests: { cpu: "10m", memory: "128Mi" } },
+  env: [],
+  logLevel: "info",
+};
+
+export interface ConfigMap extends KubeObject {
+  readonly data?: Readonly<Record<string, string>>;
+}
+
+export const formatSidecarConfig = (config: SidecarConfig): Readonly<Record<string, string>> => ({
+  [dataKey]: JSON.stringify(config, undefined, 2),
+});
+
+/** The configuration in the ConfigMap; undefined when it holds none that can be used. Fields that are missing get defaults. */
+export function parseSidecarConfig(configMap: ConfigMap): SidecarConfig | undefined {
+  const text = configMap.data?.[dataKey];
+  if (text === undefined) return undefined;
+  let parsed: Partial<SidecarConfig> | null;
+  try {
+    parsed = JSON.parse(text) as Partial<SidecarConfig> | null;
+  } catch {
+    return undefined;
+  }
+  if (typeof parsed?.image !== "string" || parsed.image === "") return undefined;
+  const config = { ...sidecarDefaults, ...parsed, image: parsed.image };
+  return logLevels.includes(config.logLevel) ? config : { ...config, logLevel: sidecarDefaults.logLevel };
+}
