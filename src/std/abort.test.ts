@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { waitFor, within } from "./abort.ts";
 
 const never = new AbortController().signal;
@@ -12,8 +12,10 @@ describe("within", () => {
       seen = signal;
       return 7;
     };
+    vi.useFakeTimers();
     expect(await within(5, never, call)).toBe(7);
-    await sleep(20);
+    vi.advanceTimersByTime(10);
+    vi.useRealTimers();
     expect(seen?.aborted).toBe(false);
   });
 

@@ -47,3 +47,11 @@ export async function waitFor<T>(work: Promise<T>, signal: AbortSignal): Promise
     signal.removeEventListener("abort", onAbort);
   }
 }
+
+/** Resolves when the signal aborts. */
+export async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  signal.addEventListener("abort", () => resolve(), { once: true });
+  await promise;
+}

@@ -1,5 +1,7 @@
 // The one object from which every replica takes what it injects: ConfigMap holdfast-sidecar. It changes only when the
 // Deployment has finished rolling out, so that two versions side by side never roll pods back and forth. Pure.
+import { isDeepStrictEqual } from "node:util";
+import { parseSidecarConfig, sidecarDefaults, type ConfigMap, type SidecarConfig } from "#cnpg/sidecar-config.ts";
 import type { KubeObject } from "#kube/object.ts";
 
 export interface Deployment extends KubeObject {
@@ -15,17 +17,12 @@ export interface Deployment extends KubeObject {
   };
 }
 
-export interface ConfigMap extends KubeObject {
-  readonly data?: Readonly<Record<string, string>>;
-}
-
-export const sidecarConfigName = "holdfast-sidecar";
-
-/** The image to inject from now on; undefined when nothing is to be changed. */
-export function planSidecarImage(deployment: Deployment | undefined, current: ConfigMap | undefined): string | undefined {
+/** What is to be injected from now on; undefined when nothing is to be changed. */
+export function planSidecar(deployment: Deployment | undefined, current: ConfigMap | undefined): SidecarConfig | undefined {
   const image = deployment?.spec?.template?.spec?.containers?.find((container) => container.name === "operator")?.image;
   if (deployment === undefined || image === undefined || !isRolledOut(deployment)) return undefined;
-  return current?.data?.["image"] === image ? undefined : image;
+  const next = { ...sidecarDefaults, image };
+  return current !== undefined && isDeepStrictEqual(parseSidecarConfig(current), next) ? undefined : next;
 }
 
 /** Every replica runs the newest template and none of an older one is left. */

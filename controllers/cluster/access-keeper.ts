@@ -1,0 +1,55 @@
+// Gives the sidecars of a Cluster what they may do, before its pods are made: called from CNPG's Pre hook on every
+// replica, and by the leader when a store changes. Remembers what it applied, because the hook comes many times a minute.
+import { createHash } from "node:crypto";
+import { instanceReports } from "#api/kinds.ts";
+import type { ObjectStore } from "#api/gen/object-store.ts";
+import { serviceAccountName, type Cluster } from "#cnpg/cluster.ts";
+import { readPluginConfig } from "#cnpg/plugin-config.ts";
+import type { KubeClient } from "#kube/client.ts";
+import type { Resource } from "#kube/object.ts";
+import { planAccess } from "./access.ts";
+
+const rbac = { group: "rbac.authorization.k8s.io", version: "v1", namespaced: true } as const;
+const roles: Resource = { ...rbac, kind: "Role", plural: "roles" };
+const roleBindings: Resource = { ...rbac, kind: "RoleBinding", plural: "rolebindings" };
+
+/** What was applied longer ago is applied again, so that a Role deleted by hand comes back. */
+const trustMs = 60_000;
+const rememberedMax = 10_000;
+
+export interface AccessKeeper {
+  ensure(cluster: Cluster, signal: AbortSignal): Promise<void>;
+}
+
+export function createAccessKeeper(
+  client: KubeClient,
+  findStore: (namespace: string, name: string) => ObjectStore | undefined,
+): AccessKeeper {
+  const applied = new Map<string, { readonly digest: string; readonly at: number }>();
+
+  return {
+    async ensure(cluster, signal) {
+      const { namespace, name, uid = "" } = cluster.metadata;
+      const { stores: storeNames } = readPluginConfig(cluster);
+      const access = planAccess({
+        cluster: { namespace, name, uid },
+        serviceAccount: serviceAccountName(cluster),
+        storeNames,
+        stores: storeNames.flatMap((store) => findStore(namespace, store) ?? []),
+      });
+      const digest = createHash("sha256").update(JSON.stringify(access)).digest("base64");
+      const known = applied.get(uid);
+      if (known?.digest === digest && performance.now() - known.at < trustMs) return;
+      const options = { fieldManager: "holdfast-access", signal };
+      await client.apply(roles, access.role, options);
+      await client.apply(roleBindings, access.binding, options);
+      await client.apply(instanceReports, access.report, options);
+      applied.delete(uid);
+      applied.set(uid, { digest, at: performance.now() });
+      for (const oldest of applied.keys()) {
+        if (applied.size <= rememberedMax) break;
+        applied.delete(oldest);
+      }
+    },
+  };
+}

@@ -1,0 +1,53 @@
+// For each Cluster that uses the plugin: its sidecars' access follows its stores, and their reports are answered.
+import { apiVersion, instanceReports } from "#api/kinds.ts";
+import type { InstanceReport } from "#api/gen/instance-report.ts";
+import type { ObjectStore } from "#api/gen/object-store.ts";
+import { decodeCluster } from "#cnpg/cluster.ts";
+import { isPluginEnabled, readPluginConfig } from "#cnpg/plugin-config.ts";
+import type { KubeClient } from "#kube/client.ts";
+import { ownKey, sourceOf, type Reconcile, type Source } from "#kube/controller.ts";
+import type { EventRecorder } from "#kube/events.ts";
+import type { Informer } from "#kube/informer.ts";
+import { keyOfObject, type KubeObject } from "#kube/object.ts";
+import type { AccessKeeper } from "./access-keeper.ts";
+import { planAnnouncements, planWishes } from "./plan.ts";
+
+export interface ClusterDeps {
+  readonly client: KubeClient;
+  readonly clusters: Informer<KubeObject>;
+  readonly stores: Informer<ObjectStore>;
+  readonly reports: Informer<InstanceReport>;
+  readonly access: AccessKeeper;
+  readonly events: EventRecorder;
+}
+
+export function clusterSources({ clusters, stores, reports }: ClusterDeps): Source[] {
+  const usersOf = (store: ObjectStore) =>
+    clusters
+      .list()
+      .filter(({ metadata }) => metadata.namespace === store.metadata.namespace)
+      .filter((object) => readPluginConfig(decodeCluster(object)).stores.includes(store.metadata.name))
+      .map(keyOfObject);
+  return [sourceOf(clusters, ownKey), sourceOf(stores, usersOf), sourceOf(reports, ownKey)];
+}
+
+export function clusterReconcile(deps: ClusterDeps): Reconcile {
+  return async (key, signal, logger) => {
+    const object = deps.clusters.get(key);
+    if (object === undefined || object.metadata.deletionTimestamp !== undefined) return {};
+    const cluster = decodeCluster(object);
+    if (!isPluginEnabled(cluster) && readPluginConfig(cluster).stores.length === 0) return {};
+    await deps.access.ensure(cluster, signal);
+    const report = deps.reports.get(key);
+    if (report === undefined) return {};
+    for (const announcement of planAnnouncements(report)) await deps.events.record(object, announcement, signal);
+    const wishes = planWishes(report);
+    if (wishes.switchWalAfter !== undefined && wishes.switchWalAfter !== report.spec?.switchWalAfter) {
+      const { namespace = "", name } = report.metadata;
+      const wish: InstanceReport = { apiVersion, kind: "InstanceReport", metadata: { name, namespace }, spec: wishes };
+      await deps.client.apply(instanceReports, wish, { fieldManager: "holdfast-wishes", signal });
+      logger.info({ lsn: wishes.switchWalAfter }, "a backup on a standby waits: the primary is asked to switch WAL");
+    }
+    return {};
+  };
+}

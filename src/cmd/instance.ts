@@ -1,0 +1,112 @@
+// The sidecar in every PostgreSQL pod and recovery job: WAL, base backup, restore and metrics for CNPG over a unix socket.
+// The socket is bound last, because its appearance is what starts PostgreSQL's container; nothing before that asks the
+// store or the API server, so neither can keep a database from starting.
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { objectStores } from "#api/kinds.ts";
+import type { ObjectStore } from "#api/gen/object-store.ts";
+import { backupService } from "#cnpgi/backup.ts";
+import { identityService } from "#cnpgi/identity.ts";
+import { metricsService } from "#cnpgi/metrics.ts";
+import { restoreJobService } from "#cnpgi/restore-job.ts";
+import { serveUnix } from "#cnpgi/server.ts";
+import { socketPath } from "#cnpgi/sidecar.ts";
+import { walService } from "#cnpgi/wal.ts";
+import { createArchiver } from "#engine/archive/archiver.ts";
+import { createFetcher } from "#engine/archive/fetcher.ts";
+import { runReporter } from "#engine/report/reporter.ts";
+import { createRestClient } from "#kube/rest-client.ts";
+import { createInClusterTransport, inClusterAddress } from "#kube/transport-in-cluster.ts";
+import { createLogger, logLevels, type LogLevel } from "#observe/logger.ts";
+import { aborted } from "#std/abort.ts";
+import { StoreConfigError } from "#store/config.ts";
+import { openStore } from "#store/open.ts";
+import { createStoreSource } from "#store/refreshing.ts";
+import { resolveStore } from "#store/resolve.ts";
+import { createBackups } from "./instance/backup.ts";
+import { createLocate } from "./instance/locations.ts";
+import { createReport } from "./instance/report.ts";
+import { createRestorePort, type RunningRestore } from "./instance/restore.ts";
+import { readSurroundings } from "./instance/surroundings.ts";
+import { createWalPort } from "./instance/wal.ts";
+import { readSecretsOf } from "./secret-reader.ts";
+import { stopSignal } from "./stop-signal.ts";
+import { version } from "./version.ts";
+
+const surroundings = readSurroundings(process.env);
+const { pod, namespace, cluster, pgdata, scratch } = surroundings;
+const level = process.env["HOLDFAST_LOG_LEVEL"] ?? "info";
+const logger = createLogger(logLevels.includes(level as LogLevel) ? (level as LogLevel) : "info", { pod });
+const signal = stopSignal();
+await mkdir(scratch, { recursive: true });
+
+const address = inClusterAddress(process.env);
+if (address === undefined) throw new Error("KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT must be set");
+const client = createRestClient(createInClusterTransport(address), { userAgent: "holdfast-instance" });
+const stores = createStoreSource({
+  load: async (name, loading) => {
+    const object = await client.get<ObjectStore>(objectStores, { namespace, name }, { signal: loading });
+    if (object === undefined) throw new StoreConfigError("StoreNotFound", `ObjectStore ${name} does not exist in namespace ${namespace}`);
+    return resolveStore(object.spec, readSecretsOf(client, namespace), { signal: loading });
+  },
+  open: openStore,
+  logger,
+  now: () => performance.now(),
+});
+
+let restore: RunningRestore | undefined;
+const locate = createLocate(stores);
+const archiver = createArchiver({ pgdata, walDirectory: join(pgdata, "pg_wal"), logger, clusterIdentity: { namespace, name: cluster, uid: "" } });
+const fetcher = createFetcher({ spoolDirectory: join(scratch, "wal-restore"), logger });
+const backups = createBackups({ surroundings, stores, logger });
+const onWaiting = (message: string | undefined): void => {
+  if (message !== undefined) restore = { ...restore, phase: "Waiting", message };
+  else if (restore?.phase === "Waiting") restore = { phase: "Replaying" };
+};
+const wal = createWalPort({ pgdata, archiver, fetcher, locate, onWaiting, logger });
+const report = createReport({
+  surroundings,
+  archiver,
+  backup: backups.current,
+  restore: () => restore,
+  cancelBackup: backups.cancel,
+  logger,
+});
+
+const server = await serveUnix(socketPath, {
+  logger,
+  services: [
+    identityService({ role: "instance", version, probe: () => undefined }),
+    walService({ port: wal, podName: pod }),
+    backupService(backups),
+    restoreJobService(createRestorePort({ pgdata, stores, tell: (next) => (restore = next), logger })),
+    metricsService({ snapshot }),
+  ],
+});
+logger.info({ version }, "serving");
+const reporting = runReporter({ client, namespace, cluster, pod, describe: report.describe, onWishes: report.follow, logger }, signal);
+
+await aborted(signal);
+logger.info("stopping");
+const graceMs = 20_000;
+await Promise.all([server.close(graceMs), archiver.close(AbortSignal.timeout(graceMs)), reporting]);
+await fetcher.close();
+stores.close();
+
+function snapshot() {
+  const { files, bytes, failures, ready, lastArchived } = archiver.status();
+  const running = backups.current();
+  const { restored, failed } = wal.counts();
+  return {
+    wal_archived_segments_total: files,
+    wal_archived_bytes_total: bytes,
+    wal_archive_failures_total: failures,
+    wal_ready_files: ready,
+    wal_restored_segments_total: restored,
+    wal_restore_failures_total: failed,
+    backup_running: running === undefined ? 0 : 1,
+    backup_failures_total: backups.failures(),
+    ...(running && { backup_running_bytes: running.bytesDone }),
+    ...(lastArchived && { wal_last_archived_timestamp_seconds: lastArchived.at.getTime() / 1000 }),
+  };
+}

@@ -1,0 +1,110 @@
+// WAL calls of CNPG on this instance: how long a failure may last, before the engine does the work.
+import { access } from "node:fs/promises";
+import { join } from "node:path";
+import type { ArchiveOrder, RestoreMode, RestoreOrder, WalPort } from "#cnpgi/wal.ts";
+import type { Archiver } from "#engine/archive/archiver.ts";
+import { isArchiveError } from "#engine/archive/errors.ts";
+import type { Fetcher } from "#engine/archive/fetcher.ts";
+import type { Logger } from "#observe/logger.ts";
+import { readControlFile } from "#postgres/control.ts";
+import { within } from "#std/abort.ts";
+import { retry } from "#std/backoff.ts";
+import type { Locate } from "./locations.ts";
+
+export interface WalDeps {
+  readonly pgdata: string;
+  readonly archiver: Archiver;
+  readonly fetcher: Fetcher;
+  readonly locate: Locate;
+  /** Told what a recovery waits for, and with undefined that it goes on. */
+  readonly onWaiting: (message: string | undefined) => void;
+  readonly logger: Logger;
+}
+
+export interface RestoreCounts {
+  readonly restored: number;
+  readonly failed: number;
+}
+
+/** CNPG's marker: nothing has been archived by this cluster yet. */
+const emptyCheckMarker = ".check-empty-wal-archive";
+/** As the engine: a running instance never waits longer for its archive. */
+const runningMsMax = 3_000;
+/** Reading an ObjectStore and its Secrets, the first time. */
+const openMsMax = 30_000;
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
+
+export function createWalPort(deps: WalDeps): WalPort & { counts(): RestoreCounts } {
+  const { pgdata, archiver, fetcher, locate, onWaiting, logger } = deps;
+  const counts = { restored: 0, failed: 0 };
+  let segmentBytes: number | undefined;
+
+  /** Of this instance; it does not change in the instance's life. */
+  async function readSegmentBytes(signal: AbortSignal): Promise<number> {
+    segmentBytes ??= (await readControlFile(pgdata, { signal })).segmentBytes;
+    return segmentBytes;
+  }
+
+  async function archive(order: ArchiveOrder, signal: AbortSignal): Promise<void> {
+    const skipCheck = order.skipEmptyCheck;
+    const checkEmpty = order.checkEmpty ?? (!skipCheck && (await exists(join(pgdata, emptyCheckMarker))));
+    const location = await within(openMsMax, signal, (limited) => locate(order.store, limited));
+    await archiver.archive(order.path, location, { checkEmpty, skipCheck, signal });
+  }
+
+  /** A standby that is being made for a replica cluster has no primary either, but streams: only recovery may wait. */
+  async function modeOf({ mode }: RestoreOrder): Promise<RestoreMode> {
+    return mode === "recovery" && !(await exists(join(pgdata, "recovery.signal"))) ? "running" : mode;
+  }
+
+  async function fetchOnce(order: RestoreOrder, mode: RestoreMode, signal: AbortSignal): Promise<void> {
+    const openMs = mode === "running" ? runningMsMax : openMsMax;
+    const location = await within(openMs, signal, (limited) => locate(order.store, limited));
+    await fetcher.fetch({
+      name: order.name,
+      destination: order.destination,
+      location,
+      segmentBytes: await readSegmentBytes(signal),
+      mode,
+      signal,
+      onWaiting: (error, sinceMs) => {
+        logger.warn({ err: error, segment: order.name, sinceMs }, "recovery waits for its archive");
+        onWaiting(error.message);
+      },
+    });
+  }
+
+  /** The engine waits for an archive that it has; here it is a store that cannot even be opened. */
+  async function recover(order: RestoreOrder, signal: AbortSignal): Promise<void> {
+    await retry(() => fetchOnce(order, "recovery", signal), {
+      attempts: Infinity,
+      firstMs: 500,
+      maxMs: 15_000,
+      signal,
+      isTransient: (error) => !isArchiveError(error, "NotFound") && !isArchiveError(error, "InvalidName"),
+      onRetry: (error, attempt) => {
+        if (attempt === 1) logger.warn({ err: error, segment: order.name }, "recovery waits for its archive");
+        onWaiting(error instanceof Error ? error.message : String(error));
+      },
+    });
+    onWaiting(undefined);
+  }
+
+  async function restore(order: RestoreOrder, signal: AbortSignal): Promise<void> {
+    const mode = await modeOf(order);
+    try {
+      await (mode === "recovery" ? recover(order, signal) : fetchOnce(order, mode, signal));
+      counts.restored++;
+    } catch (error) {
+      if (!isArchiveError(error, "NotFound")) counts.failed++;
+      throw error;
+    }
+  }
+
+  return { archive, restore, counts: () => ({ ...counts }) };
+}

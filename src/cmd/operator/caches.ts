@@ -1,0 +1,51 @@
+// The local copies of API objects that the operator works from. Every replica needs what injection depends on; the rest
+// only the leader.
+import { archives, backups, instanceReports, objectStores } from "#api/kinds.ts";
+import { labels } from "#api/names.ts";
+import type { Archive } from "#api/gen/archive.ts";
+import type { Backup } from "#api/gen/backup.ts";
+import type { InstanceReport } from "#api/gen/instance-report.ts";
+import type { ObjectStore } from "#api/gen/object-store.ts";
+import * as cnpg from "#cnpg/resources.ts";
+import { sidecarConfigName, type ConfigMap } from "#cnpg/sidecar-config.ts";
+import { configMaps, deployments } from "#controllers/installation/controller.ts";
+import type { Deployment } from "#controllers/installation/plan.ts";
+import type { KubeClient } from "#kube/client.ts";
+import { createInformer } from "#kube/informer.ts";
+import type { KubeObject, Resource } from "#kube/object.ts";
+import type { Logger } from "#observe/logger.ts";
+
+export function createReplicaCaches(client: KubeClient, namespace: string, logger: Logger) {
+  const named = <T extends KubeObject>(resource: Resource, name: string) =>
+    createInformer<T>({ client, logger, resource, namespace, fieldSelector: `metadata.name=${name}` });
+  return {
+    stores: createInformer<ObjectStore>({ client, logger, resource: objectStores }),
+    sidecarConfig: named<ConfigMap>(configMaps, sidecarConfigName),
+    deployment: named<Deployment>(deployments, "holdfast"),
+  };
+}
+
+export function createLeaderCaches(client: KubeClient, logger: Logger) {
+  const inNamespace = (object: KubeObject, name: string | undefined): string[] =>
+    name === undefined ? [] : [`${object.metadata.namespace}/${name}`];
+  return {
+    clusters: createInformer<KubeObject>({ client, logger, resource: cnpg.clusters }),
+    archives: createInformer<Archive>({ client, logger, resource: archives }),
+    reports: createInformer<InstanceReport>({ client, logger, resource: instanceReports }),
+    backups: createInformer<Backup>({
+      client,
+      logger,
+      resource: backups,
+      indexes: {
+        cluster: (backup) => inNamespace(backup, backup.spec.cluster?.name),
+        cnpgBackup: (backup) => inNamespace(backup, backup.metadata.labels?.[labels.cnpgBackup]),
+      },
+    }),
+    cnpgBackups: createInformer<KubeObject>({
+      client,
+      logger,
+      resource: cnpg.backups,
+      indexes: { request: (object) => inNamespace(object, object.metadata.labels?.[labels.backup]) },
+    }),
+  };
+}

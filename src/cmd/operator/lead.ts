@@ -1,0 +1,60 @@
+// Everything that only one replica does: the controllers, with the caches that only they read.
+import { backupReconcile, backupSources, mirrorReconcile } from "#controllers/backup/controller.ts";
+import { Catalogs } from "#controllers/catalogs.ts";
+import type { AccessKeeper } from "#controllers/cluster/access-keeper.ts";
+import { clusterReconcile, clusterSources } from "#controllers/cluster/controller.ts";
+import { certificateReconcile, certificateSources, installationReconcile, installationSources } from "#controllers/installation/controller.ts";
+import { storeReconcile, storeSources } from "#controllers/object-store/controller.ts";
+import { Trigger } from "#controllers/trigger.ts";
+import type { KubeClient } from "#kube/client.ts";
+import { ownKey, runController, sourceOf, type Reconcile, type Source } from "#kube/controller.ts";
+import { createEventRecorder } from "#kube/events.ts";
+import type { Informer } from "#kube/informer.ts";
+import type { KubeObject } from "#kube/object.ts";
+import type { Logger } from "#observe/logger.ts";
+import { createLeaderCaches, type createReplicaCaches } from "./caches.ts";
+import type { OperatorStores } from "./stores.ts";
+
+export interface LeadDeps {
+  readonly client: KubeClient;
+  readonly namespace: string;
+  readonly pod: string;
+  readonly caches: ReturnType<typeof createReplicaCaches>;
+  readonly access: AccessKeeper;
+  readonly stores: OperatorStores;
+  readonly logger: Logger;
+}
+
+/** Runs until the signal aborts and every controller has stopped. */
+export async function lead(deps: LeadDeps, signal: AbortSignal): Promise<void> {
+  const { client, namespace, pod, logger, access } = deps;
+  logger.info("leading");
+  const own = createLeaderCaches(client, logger);
+  const ownInformers: readonly Informer<KubeObject>[] = Object.values(own);
+  const shared = {
+    ...deps.caches,
+    ...own,
+    client,
+    namespace,
+    access,
+    openStore: deps.stores.open,
+    events: createEventRecorder({ client, instance: pod, logger }),
+    catalogs: new Catalogs(),
+    lookAtStore: new Trigger(),
+  };
+  const run = (name: string, sources: readonly Source[], reconcile: Reconcile, concurrency = 2) =>
+    runController({ name, sources, reconcile, concurrency, logger }, signal);
+
+  await Promise.all([
+    ...ownInformers.map((informer) => informer.run(signal)),
+    run("certificates", certificateSources({ ...shared, deployment: shared.deployment }), certificateReconcile(shared, logger), 1),
+    run("installation", installationSources(shared), installationReconcile(shared), 1),
+    run("cluster", clusterSources(shared), clusterReconcile(shared)),
+    run("objectstore", storeSources(shared), storeReconcile(shared), 4),
+    run("backup", backupSources(shared), backupReconcile(shared), 4),
+    run("cnpg-backup", [sourceOf(own.cnpgBackups, ownKey), { ...noSource, synced: (s) => own.backups.synced(s) }], mirrorReconcile(shared)),
+  ]);
+}
+
+/** Waits for a cache without taking keys from it. */
+const noSource: Source = { synced: async () => undefined, subscribe: () => () => undefined, replay: () => undefined };

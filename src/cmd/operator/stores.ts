@@ -1,0 +1,43 @@
+// The operator's way to a store: the ObjectStore from the cache, its Secrets read one by one (it may get Secrets, not
+// list them), the store kept open while nothing of that changes.
+import type { ObjectStore as StoreObject } from "#api/gen/object-store.ts";
+import type { OpenStore } from "#controllers/object-store/observe.ts";
+import type { KubeClient } from "#kube/client.ts";
+import type { Informer } from "#kube/informer.ts";
+import { keyOf, parseKey } from "#kube/object.ts";
+import type { Logger } from "#observe/logger.ts";
+import { StoreConfigError } from "#store/config.ts";
+import { openStore } from "#store/open.ts";
+import { createStoreSource, type StoreSource } from "#store/refreshing.ts";
+import { resolveStore } from "#store/resolve.ts";
+import { readSecretsOf } from "../secret-reader.ts";
+
+export interface OperatorStores {
+  /** By "namespace/name". */
+  readonly source: StoreSource;
+  readonly open: OpenStore;
+  close(): void;
+}
+
+export function createOperatorStores(client: KubeClient, stores: Informer<StoreObject>, logger: Logger): OperatorStores {
+  const source = createStoreSource({
+    load: async (name, signal) => {
+      const key = parseKey(name);
+      const object = stores.get(key);
+      if (object === undefined) throw new StoreConfigError("StoreNotFound", `ObjectStore ${key.name} does not exist`);
+      return resolveStore(object.spec, readSecretsOf(client, key.namespace ?? ""), { signal });
+    },
+    open: openStore,
+    now: () => performance.now(),
+    logger,
+  });
+  return {
+    source,
+    open: async (object, signal) => {
+      const name = keyOf({ namespace: object.metadata.namespace ?? "", name: object.metadata.name });
+      source.invalidate(name);
+      return (await source.get(name, { signal })).store;
+    },
+    close: () => source.close(),
+  };
+}

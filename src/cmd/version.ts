@@ -1,0 +1,4 @@
+// The version that CNPG and reports show.
+import manifest from "../../package.json" with { type: "json" };
+
+export const version: string = manifest.version;
