@@ -34,7 +34,7 @@ export const textsOf = (value: unknown): Readonly<Record<string, string>> =>
  * kind are not looked at: CNPG-I leaves them out in several calls. CnpgError "Malformed" without name or namespace.
  */
 export function objectOf(kind: string, source: unknown): Fields & { readonly metadata: NamespacedMeta } {
-  const fields = fieldsOf(source instanceof Uint8Array ? parse(kind, source) : source);
+  const fields = fieldsOf(source instanceof Uint8Array ? parseJson(kind, source) : source);
   const metadata = fieldsOf(fields["metadata"]);
   if (textOf(metadata["name"]) === undefined || textOf(metadata["namespace"]) === undefined) {
     throw new CnpgError("Malformed", `cannot read ${kind}: it has no name or no namespace`);
@@ -46,7 +46,8 @@ export interface NamespacedMeta extends ObjectMeta {
   readonly namespace: string;
 }
 
-function parse(kind: string, bytes: Uint8Array): unknown {
+/** CnpgError "Malformed" for what is not JSON in UTF-8; `kind` says in the message what it should have been. */
+export function parseJson(kind: string, bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (error) {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { CnpgError } from "#cnpg/errors.ts";
 import { KubeError } from "#kube/errors.ts";
 import { StoreError } from "#store/errors.ts";
 import { RpcError, statusOf } from "./status-code.ts";
@@ -25,6 +26,7 @@ describe("the status of an error", () => {
     ],
     ["a refused API call", new KubeError("Forbidden", "cannot get secret"), "FAILED_PRECONDITION", "cannot get secret"],
     ["an API server away", new KubeError("Unavailable", "no answer"), "UNAVAILABLE", "no answer"],
+    ["an unreadable request", new CnpgError("Malformed", "no JSON"), "INVALID_ARGUMENT", "no JSON"],
     [
       "an abort for a known reason",
       aborted(new RpcError("UNAVAILABLE", "shutting down")),

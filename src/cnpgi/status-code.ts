@@ -1,5 +1,6 @@
 // gRPC status codes and the one place where an error becomes a status. CNPG shows the message to users (condition
 // ContinuousArchiving, Backup.status.error, Cluster.status.phaseReason), so it is always one line.
+import { CnpgError, type CnpgErrorKind } from "#cnpg/errors.ts";
 import { KubeError, type KubeErrorKind } from "#kube/errors.ts";
 import { StoreError, type StoreErrorKind } from "#store/errors.ts";
 
@@ -69,11 +70,14 @@ const kubeCodes: Readonly<Record<KubeErrorKind, RpcCode>> = {
   Unavailable: "UNAVAILABLE",
 };
 
+const cnpgCodes: Readonly<Record<CnpgErrorKind, RpcCode>> = { Malformed: "INVALID_ARGUMENT" };
+
 /** The status for anything thrown by a handler; what is not known to carry a meaning is INTERNAL. */
 export function statusOf(error: unknown): RpcError {
   if (error instanceof RpcError) return error;
   if (error instanceof StoreError) return new RpcError(storeCodes[error.kind], withHint(error), { cause: error });
   if (error instanceof KubeError) return new RpcError(kubeCodes[error.kind], error.message, { cause: error });
+  if (error instanceof CnpgError) return new RpcError(cnpgCodes[error.kind], error.message, { cause: error });
   if (!(error instanceof Error)) return new RpcError("INTERNAL", "a handler threw something that is not an error");
   // Node's own functions throw AbortError with the signal's reason as cause.
   if (error.name === "AbortError") {

@@ -1,0 +1,99 @@
+// The Backup call: one at a time in a pod, and an answer without holes, since CNPG copies it field by field into the
+// status of its Backup.
+import { decodeBackup, type Backup as CnpgBackup } from "#cnpg/backup.ts";
+import { decodeCluster, type Cluster } from "#cnpg/cluster.ts";
+import { pluginName, readPluginConfig, type StoreReference } from "#cnpg/plugin-config.ts";
+import { complete } from "./capabilities.ts";
+import {
+  Backup,
+  BackupCapabilitiesResultSchema,
+  BackupCapability_RPC_Type as Type,
+  type BackupRequest,
+} from "./gen/backup_pb.ts";
+import { service, type Service } from "./service.ts";
+import { RpcError } from "./status-code.ts";
+import { misconfigured } from "./wal.ts";
+
+export interface BackupOrder {
+  readonly cluster: Cluster;
+  readonly backup: CnpgBackup;
+  /** The Cluster's own. */
+  readonly store: StoreReference;
+  /** spec.pluginConfiguration.parameters of the Backup. */
+  readonly parameters: Readonly<Record<string, string>>;
+}
+
+export interface BackupOutcome {
+  readonly backupId: string;
+  readonly backupName: string;
+  readonly startedAt: Date;
+  readonly stoppedAt: Date;
+  /** 24 hexadecimal digits. */
+  readonly beginWal: string;
+  readonly endWal: string;
+  /** X/Y. */
+  readonly beginLsn: string;
+  readonly endLsn: string;
+  readonly backupLabel: Uint8Array;
+  /** Empty without tablespaces. */
+  readonly tablespaceMap: Uint8Array;
+  /** The pod that the backup was taken in. */
+  readonly instanceId: string;
+  readonly online: boolean;
+  /** Small: it is stored in etcd. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+export interface BackupPort {
+  /** The signal aborts when the caller's process is gone. Throws RpcError or an error that statusOf knows. */
+  backup(order: BackupOrder, signal: AbortSignal): Promise<BackupOutcome>;
+}
+
+export function backupService(port: BackupPort): Service {
+  const advertised = complete(BackupCapabilitiesResultSchema, {
+    capabilities: [{ type: { case: "rpc", value: { type: Type.BACKUP } } }],
+  });
+  let running: string | undefined;
+  return service(Backup, {
+    getCapabilities: () => advertised,
+    backup: async (request, { signal }) => {
+      const order = backupOrder(request);
+      if (running !== undefined) {
+        throw new RpcError("RESOURCE_EXHAUSTED", `backup ${running} is running in this pod: one at a time`);
+      }
+      running = order.backup.metadata.name;
+      try {
+        return toResult(await port.backup(order, signal));
+      } finally {
+        running = undefined;
+      }
+    },
+  });
+}
+
+function backupOrder(request: BackupRequest): BackupOrder {
+  const cluster = decodeCluster(request.clusterDefinition);
+  const backup = decodeBackup(request.backupDefinition);
+  const { own } = readPluginConfig(cluster);
+  if (own === undefined) throw new RpcError("FAILED_PRECONDITION", `${pluginName} is not enabled in spec.plugins`);
+  if (own.kind === "invalid") throw misconfigured(own.problems);
+  return { cluster, backup, store: own.store, parameters: request.parameters };
+}
+
+const toResult = (outcome: BackupOutcome) => ({
+  backupId: outcome.backupId,
+  backupName: outcome.backupName,
+  startedAt: unixSeconds(outcome.startedAt),
+  stoppedAt: unixSeconds(outcome.stoppedAt),
+  beginWal: outcome.beginWal,
+  endWal: outcome.endWal,
+  beginLsn: outcome.beginLsn,
+  endLsn: outcome.endLsn,
+  backupLabelFile: outcome.backupLabel,
+  tablespaceMapFile: outcome.tablespaceMap,
+  instanceId: outcome.instanceId,
+  online: outcome.online,
+  metadata: { ...outcome.metadata },
+});
+
+const unixSeconds = (time: Date): bigint => BigInt(Math.floor(time.getTime() / 1000));
