@@ -45,7 +45,7 @@ export function chooseBackup(input: ChoiceInput): BackupChoice {
   const path = targetPath(input);
   const onTimeline = done.filter((backup) => isOnTarget(backup, target, path));
   if (onTimeline.length === 0) {
-    return refuse("TimelineMismatch", `no backup leads to ${describeTimeline(target)}`, newestFirst(done));
+    return refuse("TimelineMismatch", `no backup leads to ${describeTimeline(target)}; the newest`, newestFirst(done));
   }
   const reached = newestFirst(onTimeline.filter((backup) => endsBefore(backup, target)));
   const [backup] = reached;

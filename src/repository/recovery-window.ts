@@ -25,8 +25,13 @@ export interface RecoveryWindow {
   readonly lastSuccessfulBackup?: Date;
   /** End of the oldest backup from which replay reaches the end of the archive over no known gap. */
   readonly windowFrom?: Date;
-  /** A targetTime up to this moment is reached for sure. */
+  /** The newest moment whose state a restore brings back. */
   readonly windowTo?: Date;
+  /**
+   * The newest moment that can be given as targetTime. Earlier than windowTo, or absent, when nothing was committed since
+   * the newest backup: its end is then reached by a restore without target, or with targetImmediate.
+   */
+  readonly latestTargetTime?: Date;
 }
 
 type Done = BackupRecord & { readonly endTime: Date };
@@ -39,29 +44,33 @@ export function recoveryWindow({ catalog, newestWal, gaps = [] }: WindowInput): 
   const last = latest(done);
   const through = done.filter((backup) => !gaps.some((gap) => isInTheWay(gap, backup)));
   const from = earliest(through);
-  const to = newestWal === undefined ? undefined : reachedMoment(through, newestWal);
   return {
     ...(first === undefined ? {} : { firstRecoverabilityPoint: first }),
     ...(last === undefined ? {} : { lastSuccessfulBackup: last }),
     ...(from === undefined ? {} : { windowFrom: from }),
-    ...(to === undefined ? {} : { windowTo: to }),
+    ...(from === undefined || newestWal === undefined ? {} : windowEnd(from, through, newestWal)),
   };
 }
 
 /**
  * Replay stops at a targetTime only when it meets a commit after it; without one PostgreSQL gives up with "recovery
- * ended before configured recovery target was reached". So the last moment that can be asked for is just before the
- * newest commit. The end of a backup whose WAL is all there can be reached too, when no commit came after it.
+ * ended before configured recovery target was reached" (tried with the very time of the last commit). So the last moment
+ * that can be asked for is just before the newest commit.
  */
-function reachedMoment(backups: readonly Done[], newest: Pick<NewestWal, "name" | "commitTime">): Date | undefined {
-  if (backups.length === 0) return undefined;
+function windowEnd(
+  from: Date,
+  backups: readonly Done[],
+  newest: NonNullable<WindowInput["newestWal"]>,
+): Pick<RecoveryWindow, "windowTo" | "latestTargetTime"> {
   const whole = backups.filter(({ endWal }) => endWal !== undefined && compareSegments(endWal, newest.name) <= 0);
-  const backupEnd = latest(whole);
   const beforeCommit = newest.commitTime === undefined ? undefined : microsToDate(newest.commitTime - 1n);
-  const moments = [backupEnd, beforeCommit].filter((moment) => moment !== undefined);
-  const reached = moments.length === 0 ? undefined : new Date(Math.max(...moments.map(Number)));
-  const from = earliest(backups);
-  return reached !== undefined && from !== undefined && reached >= from ? reached : undefined;
+  const target = beforeCommit === undefined || beforeCommit < from ? undefined : beforeCommit;
+  const backupEnd = latest(whole);
+  const to = target === undefined || (backupEnd !== undefined && backupEnd > target) ? backupEnd : target;
+  return {
+    ...(to === undefined ? {} : { windowTo: to }),
+    ...(target === undefined ? {} : { latestTargetTime: target }),
+  };
 }
 
 /** A gap that ends before the backup begins harms it not. Without its begin segment that cannot be known. */

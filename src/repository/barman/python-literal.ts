@@ -25,10 +25,9 @@ export function parsePythonLiteral(text: string): PythonValue | undefined {
 /** Writes a text as Python's repr() does: in single quotes unless only double quotes avoid an escape. */
 export function formatPythonText(text: string): string {
   const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
-  // oxlint-disable-next-line no-control-regex -- control characters are what is to be escaped
-  const escaped = text.replace(/[\\\u0000-\u001f\u007f-\u00a0\u00ad\u2028\u2029]|['"]/g, (character) => {
+  const escaped = text.replace(unprintable, (character) => {
     if (character === "'" || character === '"') return character === quote ? `\\${character}` : character;
-    return shortEscapes[character] ?? `\\${hexEscape(character.charCodeAt(0))}`;
+    return shortEscapes[character] ?? `\\${hexEscape(character.codePointAt(0) ?? 0)}`;
   });
   return quote + escaped + quote;
 }
@@ -44,9 +43,14 @@ export function formatPythonLiteral(value: PythonValue): string {
   return `{${entries.join(", ")}}`;
 }
 
+/** What str.isprintable() refuses, and what an escape needs. */
+const unprintable = /[[\p{C}\p{Z}]--[ ]]|[\\'"]/gv;
 const shortEscapes: Readonly<Record<string, string>> = { "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t" };
-const hexEscape = (code: number): string =>
-  code < 256 ? `x${code.toString(16).padStart(2, "0")}` : `u${code.toString(16).padStart(4, "0")}`;
+function hexEscape(code: number): string {
+  const hex = code.toString(16);
+  if (code < 0x100) return `x${hex.padStart(2, "0")}`;
+  return code < 0x1_0000 ? `u${hex.padStart(4, "0")}` : `U${hex.padStart(8, "0")}`;
+}
 
 class LiteralError extends Error {}
 
@@ -121,7 +125,7 @@ function readItems(reader: Reader, close: string, depth: number): readonly Pytho
   const items: PythonValue[] = [];
   while (!take(reader, close)) {
     if (items.length > 0 && !take(reader, ",")) throw new LiteralError();
-    // A tuple of one item ends in a comma.
+    // A tuple of one item ends in a comma; any literal may.
     if (take(reader, close)) return items;
     items.push(readValue(reader, depth + 1));
   }
@@ -133,6 +137,7 @@ function readDictionary(reader: Reader, depth: number): PythonValue {
   const entries: [string, PythonValue][] = [];
   while (!take(reader, "}")) {
     if (entries.length > 0 && !take(reader, ",")) throw new LiteralError();
+    if (take(reader, "}")) break;
     const key = readValue(reader, depth + 1);
     if (typeof key !== "string" || !take(reader, ":")) throw new LiteralError();
     entries.push([key, readValue(reader, depth + 1)]);
