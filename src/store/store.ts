@@ -74,7 +74,8 @@ export interface ObjectStore {
   put(key: string, body: Uint8Array, options: WholePutOptions): Promise<void>;
 
   /**
-   * Stores a body of unknown length from parts of at least 5 MiB each (the last may be shorter), in order.
+   * Stores a body of unknown length from parts of at least 5 MiB each (the last may be shorter), in order. Several are on
+   * their way at once, so a part must not be changed once it has been handed over.
    * On any failure or abort the unfinished upload is removed at the provider. Resolves to the number of bytes stored.
    */
   upload(key: string, parts: AsyncIterable<Uint8Array>, options: UploadOptions): Promise<number>;

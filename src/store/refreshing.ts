@@ -1,0 +1,219 @@
+// The sidecar's memory of its stores. What has been read once is kept and used whatever happens to the API server; it is
+// looked at again in the background while it is in use, and at once when the provider refuses the login.
+//
+//   nothing ──first get──▶ loading ──▶ held ──30 s, or invalidated──▶ held and refreshing ──▶ held
+//                             └─ fails: tells what, forgets                └─ fails: keeps what it has
+import type { Logger } from "#observe/logger.ts";
+import { waitFor, within } from "#std/abort.ts";
+import { retry } from "#std/backoff.ts";
+import { sameButKeys, sameConfig, type StoreConfig, StoreConfigError, type StoreCredentials } from "./config.ts";
+import type { OpenOptions } from "./open.ts";
+import type { CallOptions, ObjectStore } from "./store.ts";
+
+/** Age at which what is held is looked at again, in the background. */
+const refreshAfterMs = 30_000;
+/** Age at which that is waited for: a store that was not used for a while may have moved. */
+const staleAfterMs = 90_000;
+const staleWaitMs = 1_000;
+/** Refusals come with every call; they do not make more reads than this. */
+const invalidatedGapMs = 2_000;
+/** How long the first load may go on trying, and a refresh may take. */
+const firstLoadMs = 30_000;
+const refreshMs = 10_000;
+
+export interface OpenedStore {
+  /** Stays the same object while nothing but the keys change; its next request uses the new ones. */
+  readonly store: ObjectStore;
+  readonly config: StoreConfig;
+  /** Grows with every change of the store other than of its keys. */
+  readonly generation: number;
+}
+
+export interface StoreSource {
+  /**
+   * The store as last read. Rejects only when it has never been read: with a StoreConfigError that names what failed, or
+   * with the signal's reason.
+   */
+  get(name: string, options: CallOptions): Promise<OpenedStore>;
+  /** What is held may be outdated: the next `get` reads it again. */
+  invalidate(name: string): void;
+  /** Closes all stores. */
+  close(): void;
+}
+
+export interface StoreSourceOptions {
+  /** Reads a store and its Secrets. Errors with `transient` true are tried again on the first load. */
+  readonly load: (name: string, signal: AbortSignal) => Promise<StoreConfig>;
+  /** openStore of open.ts, or what does the same. */
+  readonly open: (config: StoreConfig, options: Pick<OpenOptions, "credentials" | "onDenied">) => Promise<ObjectStore>;
+  readonly logger: Logger;
+  /** Milliseconds of a clock that only moves forward. */
+  readonly now: () => number;
+}
+
+interface Held {
+  opened: OpenedStore;
+  readAtMs: number;
+  triedAtMs: number;
+  invalidated: boolean;
+  refreshing: Promise<void> | undefined;
+  /** Whether the last refresh failed: a failure is logged once, not every 30 s. */
+  failing: boolean;
+}
+
+/** A load under way: what it met last, for those who do not wait for its end. */
+interface FirstLoad {
+  readonly held: Promise<Held>;
+  readonly lastFailure: () => unknown;
+}
+
+export function createStoreSource({ load, open, logger, now }: StoreSourceOptions): StoreSource {
+  const stores = new Map<string, Held>();
+  const firstLoads = new Map<string, FirstLoad>();
+  const closing = new AbortController();
+
+  /** Every request asks for the login, which makes it a use of the store like `get`. */
+  async function openWith(name: string, config: StoreConfig, generation: number): Promise<OpenedStore> {
+    const login = (): StoreCredentials => {
+      const held = stores.get(name);
+      if (held === undefined || held.opened.generation !== generation) return last.credentials;
+      refreshIfDue(name, held);
+      last = held.opened.config;
+      return last.credentials;
+    };
+    let last = config;
+    return { store: await open(config, { credentials: login, onDenied: () => denied(name) }), config, generation };
+  }
+
+  function beginFirstLoad(name: string): FirstLoad {
+    let lastFailure: unknown;
+    const keepTrying = (signal: AbortSignal): Promise<StoreConfig> => {
+      const bounds = { attempts: Number.POSITIVE_INFINITY, firstMs: 250, maxMs: 4_000, signal, isTransient };
+      return retry(() => load(name, signal), { ...bounds, onRetry: (error) => void (lastFailure = error) });
+    };
+    const run = async (): Promise<Held> => {
+      try {
+        const config = await within(firstLoadMs, closing.signal, keepTrying);
+        const opened = await openWith(name, config, 1);
+        const times = { readAtMs: now(), triedAtMs: now() };
+        const held: Held = { opened, ...times, invalidated: false, refreshing: undefined, failing: false };
+        stores.set(name, held);
+        return held;
+      } catch (error) {
+        closing.signal.throwIfAborted();
+        throw notReadable(name, isTimeout(error) ? (lastFailure ?? error) : error);
+      } finally {
+        firstLoads.delete(name);
+      }
+    };
+    const held = run();
+    // Whoever asked may have stopped waiting; then there is nobody to tell.
+    held.catch(() => undefined);
+    const begun = { held, lastFailure: () => lastFailure };
+    firstLoads.set(name, begun);
+    return begun;
+  }
+
+  async function first(name: string, signal: AbortSignal): Promise<Held> {
+    const underWay = firstLoads.get(name) ?? beginFirstLoad(name);
+    try {
+      return await waitFor(underWay.held, signal);
+    } catch (error) {
+      const cause = underWay.lastFailure();
+      throw isTimeout(error) && cause !== undefined ? notReadable(name, cause) : error;
+    }
+  }
+
+  async function refresh(name: string, held: Held): Promise<void> {
+    held.invalidated = false;
+    held.triedAtMs = now();
+    try {
+      const config = await within(refreshMs, closing.signal, (signal) => load(name, signal));
+      await adopt(name, held, config);
+      held.readAtMs = now();
+      if (held.failing) logger.info({ store: name }, "object store can be read again");
+      held.failing = false;
+    } catch (error) {
+      if (!held.failing && !closing.signal.aborted) {
+        logger.warn({ store: name, err: error }, "object store cannot be read again; the last settings stay in use");
+      }
+      held.failing = true;
+    } finally {
+      held.refreshing = undefined;
+    }
+  }
+
+  async function adopt(name: string, held: Held, config: StoreConfig): Promise<void> {
+    const { opened } = held;
+    if (sameConfig(config, opened.config)) return;
+    if (sameButKeys(config, opened.config)) {
+      held.opened = { ...opened, config };
+      logger.info({ store: name }, "the keys of the object store have changed");
+      return;
+    }
+    // Whoever holds the store of before may be in the middle of a backup: it is left to end where it began. Its
+    // connections close by themselves when nobody uses them.
+    held.opened = await openWith(name, config, opened.generation + 1);
+    logger.info({ store: name, generation: held.opened.generation }, "the object store has changed");
+  }
+
+  /** Begins a refresh when one is due; true when this call began it. */
+  function refreshIfDue(name: string, held: Held): boolean {
+    const sinceTryMs = now() - held.triedAtMs;
+    const isDue = sinceTryMs >= refreshAfterMs || (held.invalidated && sinceTryMs >= invalidatedGapMs);
+    if (held.refreshing !== undefined || !isDue) return false;
+    held.refreshing = refresh(name, held);
+    return true;
+  }
+
+  async function get(name: string, { signal }: CallOptions): Promise<OpenedStore> {
+    signal.throwIfAborted();
+    closing.signal.throwIfAborted();
+    const held = stores.get(name) ?? (await first(name, signal));
+    const isOutdated = held.invalidated || now() - held.readAtMs >= staleAfterMs;
+    if (refreshIfDue(name, held) && isOutdated) await patiently(held.refreshing, signal);
+    return held.opened;
+  }
+
+  function invalidate(name: string): void {
+    const held = stores.get(name);
+    if (held !== undefined) held.invalidated = true;
+  }
+
+  function denied(name: string): void {
+    const held = stores.get(name);
+    if (held === undefined) return;
+    held.invalidated = true;
+    refreshIfDue(name, held);
+  }
+
+  return {
+    get,
+    invalidate,
+    close: () => {
+      closing.abort(new Error("the stores are closed"));
+      for (const { opened } of stores.values()) opened.store.close();
+    },
+  };
+}
+
+/** Waits a short while for work that goes on anyway; only the caller's own abort ends this with an error. */
+async function patiently(work: Promise<void> | undefined, signal: AbortSignal): Promise<void> {
+  try {
+    await within(staleWaitMs, signal, (limited) => waitFor(Promise.resolve(work), limited));
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!isTimeout(error)) throw error;
+  }
+}
+
+const isTransient = (error: unknown): boolean =>
+  error instanceof Error && "transient" in error && error.transient === true;
+
+const isTimeout = (error: unknown): boolean => error instanceof Error && error.name === "TimeoutError";
+
+function notReadable(name: string, cause: unknown): Error {
+  if (cause instanceof StoreConfigError) return cause;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new StoreConfigError("Unavailable", `object store ${name} cannot be read: ${reason}`, { cause });
+}
