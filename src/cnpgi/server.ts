@@ -83,7 +83,11 @@ export async function serveTls(
     rejectUnauthorized: true,
     handshakeTimeout: handshakeTimeoutMs,
   });
-  server.on("tlsClientError", (error) => options.logger.info({ message: error.message }, "tls handshake refused"));
+  // A probe that opens the port and goes away again is no news; a certificate that is refused is.
+  server.on("tlsClientError", (error) => {
+    const isProbe = (error as NodeJS.ErrnoException).code === "ECONNRESET";
+    options.logger[isProbe ? "debug" : "info"]({ message: error.message }, "tls handshake refused");
+  });
   const lifecycle = attach(server, options);
   await listen(server, address, options.logger);
   return {

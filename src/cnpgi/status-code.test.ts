@@ -1,6 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { CnpgError } from "#cnpg/errors.ts";
+import { ArchiveError } from "#engine/archive/errors.ts";
+import { BackupError } from "#engine/backup/errors.ts";
+import { RestoreError } from "#engine/restore/errors.ts";
 import { KubeError } from "#kube/errors.ts";
+import { StoreConfigError } from "#store/config.ts";
 import { StoreError } from "#store/errors.ts";
 import { RpcError, statusOf } from "./status-code.ts";
 
@@ -26,6 +30,16 @@ describe("the status of an error", () => {
     ],
     ["a refused API call", new KubeError("Forbidden", "cannot get secret"), "FAILED_PRECONDITION", "cannot get secret"],
     ["an API server away", new KubeError("Unavailable", "no answer"), "UNAVAILABLE", "no answer"],
+    ["a missing segment", new ArchiveError("NotFound", "no 00…1"), "NOT_FOUND", "no 00…1"],
+    [
+      "a taken archive",
+      new ArchiveError("ForeignArchive", "it is another's", { hint: "Use another serverName." }),
+      "FAILED_PRECONDITION",
+      "it is another's (Use another serverName.)",
+    ],
+    ["a promotion", new BackupError("Promoted", "standby became primary"), "ABORTED", "standby became primary"],
+    ["a full disk", new RestoreError("NoSpace", "too small"), "RESOURCE_EXHAUSTED", "too small"],
+    ["a missing Secret", new StoreConfigError("SecretNotFound", "no secret s"), "FAILED_PRECONDITION", "no secret s"],
     ["an unreadable request", new CnpgError("Malformed", "no JSON"), "INVALID_ARGUMENT", "no JSON"],
     [
       "an abort for a known reason",

@@ -1,7 +1,11 @@
 // gRPC status codes and the one place where an error becomes a status. CNPG shows the message to users (condition
 // ContinuousArchiving, Backup.status.error, Cluster.status.phaseReason), so it is always one line.
 import { CnpgError, type CnpgErrorKind } from "#cnpg/errors.ts";
+import { ArchiveError, type ArchiveErrorKind } from "#engine/archive/errors.ts";
+import { BackupError, type BackupErrorKind } from "#engine/backup/errors.ts";
+import { RestoreError, type RestoreErrorKind } from "#engine/restore/errors.ts";
 import { KubeError, type KubeErrorKind } from "#kube/errors.ts";
+import { StoreConfigError, type StoreConfigErrorKind } from "#store/config.ts";
 import { StoreError, type StoreErrorKind } from "#store/errors.ts";
 
 /** gRPC: doc/statuscodes.md. */
@@ -58,6 +62,15 @@ const storeCodes: Readonly<Record<StoreErrorKind, RpcCode>> = {
   Unsupported: "FAILED_PRECONDITION",
 };
 
+const storeConfigCodes: Readonly<Record<StoreConfigErrorKind, RpcCode>> = {
+  StoreNotFound: "FAILED_PRECONDITION",
+  SecretNotFound: "FAILED_PRECONDITION",
+  SecretKeyMissing: "FAILED_PRECONDITION",
+  InvalidSpec: "FAILED_PRECONDITION",
+  Unsupported: "FAILED_PRECONDITION",
+  Unavailable: "UNAVAILABLE",
+};
+
 const kubeCodes: Readonly<Record<KubeErrorKind, RpcCode>> = {
   NotFound: "FAILED_PRECONDITION",
   AlreadyExists: "UNAVAILABLE",
@@ -70,25 +83,66 @@ const kubeCodes: Readonly<Record<KubeErrorKind, RpcCode>> = {
   Unavailable: "UNAVAILABLE",
 };
 
+const archiveCodes: Readonly<Record<ArchiveErrorKind, RpcCode>> = {
+  InvalidName: "INVALID_ARGUMENT",
+  LocalFile: "INTERNAL",
+  Conflict: "FAILED_PRECONDITION",
+  ForeignArchive: "FAILED_PRECONDITION",
+  ExpectedEmptyArchive: "FAILED_PRECONDITION",
+  NotFound: "NOT_FOUND",
+  Corrupt: "DATA_LOSS",
+  StoreRefused: "FAILED_PRECONDITION",
+  Unavailable: "UNAVAILABLE",
+};
+
+const backupCodes: Readonly<Record<BackupErrorKind, RpcCode>> = {
+  Unsupported: "FAILED_PRECONDITION",
+  Database: "UNAVAILABLE",
+  Promoted: "ABORTED",
+  DataDirectory: "INTERNAL",
+  Store: "UNAVAILABLE",
+  ForeignArchive: "FAILED_PRECONDITION",
+  WalMissing: "DATA_LOSS",
+  Cancelled: "CANCELLED",
+};
+
+const restoreCodes: Readonly<Record<RestoreErrorKind, RpcCode>> = {
+  NotUsable: "FAILED_PRECONDITION",
+  Unsupported: "FAILED_PRECONDITION",
+  WalMissing: "FAILED_PRECONDITION",
+  NotEmpty: "FAILED_PRECONDITION",
+  NoSpace: "RESOURCE_EXHAUSTED",
+  DataDirectory: "INTERNAL",
+  Corrupt: "DATA_LOSS",
+  Store: "UNAVAILABLE",
+  Cancelled: "CANCELLED",
+};
+
 const cnpgCodes: Readonly<Record<CnpgErrorKind, RpcCode>> = { Malformed: "INVALID_ARGUMENT" };
 
 /** The status for anything thrown by a handler; what is not known to carry a meaning is INTERNAL. */
 export function statusOf(error: unknown): RpcError {
   if (error instanceof RpcError) return error;
-  if (error instanceof StoreError) return new RpcError(storeCodes[error.kind], withHint(error), { cause: error });
-  if (error instanceof KubeError) return new RpcError(kubeCodes[error.kind], error.message, { cause: error });
-  if (error instanceof CnpgError) return new RpcError(cnpgCodes[error.kind], error.message, { cause: error });
   if (!(error instanceof Error)) return new RpcError("INTERNAL", "a handler threw something that is not an error");
   // Node's own functions throw AbortError with the signal's reason as cause.
-  if (error.name === "AbortError") {
-    return error.cause instanceof RpcError ? error.cause : new RpcError("CANCELLED", error.message, { cause: error });
-  }
-  if (error.name === "TimeoutError") return new RpcError("DEADLINE_EXCEEDED", error.message, { cause: error });
-  return new RpcError("INTERNAL", error.message === "" ? error.name : error.message, { cause: error });
+  if (error.name === "AbortError" && error.cause instanceof RpcError) return error.cause;
+  const message = error.message === "" ? error.name : error.message;
+  const hint = "hint" in error && typeof error.hint === "string" ? ` (${error.hint})` : "";
+  return new RpcError(codeOf(error), `${message}${hint}`, { cause: error });
 }
 
-const withHint = (error: StoreError): string =>
-  error.hint === undefined ? error.message : `${error.message} (${error.hint})`;
+function codeOf(error: Error): RpcCode {
+  if (error instanceof ArchiveError) return archiveCodes[error.kind];
+  if (error instanceof BackupError) return backupCodes[error.kind];
+  if (error instanceof RestoreError) return restoreCodes[error.kind];
+  if (error instanceof StoreError) return storeCodes[error.kind];
+  if (error instanceof StoreConfigError) return storeConfigCodes[error.kind];
+  if (error instanceof KubeError) return kubeCodes[error.kind];
+  if (error instanceof CnpgError) return cnpgCodes[error.kind];
+  if (error.name === "AbortError") return "CANCELLED";
+  if (error.name === "TimeoutError") return "DEADLINE_EXCEEDED";
+  return "INTERNAL";
+}
 
 function oneLine(text: string): string {
   const line = text.replaceAll(/\s*[\r\n]+\s*/g, " ").trim();
