@@ -22,7 +22,7 @@ import { aborted } from "#std/abort.ts";
 import { StoreConfigError } from "#store/config.ts";
 import { openStore } from "#store/open.ts";
 import { createStoreSource } from "#store/refreshing.ts";
-import { resolveStore } from "#store/resolve.ts";
+import { resolveStoreConfig } from "#store/resolve.ts";
 import { createBackups } from "./instance/backup.ts";
 import { createLocate } from "./instance/locations.ts";
 import { createReport } from "./instance/report.ts";
@@ -47,7 +47,7 @@ const stores = createStoreSource({
   load: async (name, loading) => {
     const object = await client.get<ObjectStore>(objectStores, { namespace, name }, { signal: loading });
     if (object === undefined) throw new StoreConfigError("StoreNotFound", `ObjectStore ${name} does not exist in namespace ${namespace}`);
-    return resolveStore(object.spec, readSecretsOf(client, namespace), { signal: loading });
+    return resolveStoreConfig(object, readSecretsOf(client, namespace), { signal: loading });
   },
   open: openStore,
   logger,

@@ -3,6 +3,7 @@ import type { KubeClient } from "#kube/client.ts";
 import { isKubeError } from "#kube/errors.ts";
 import type { KubeObject, Resource } from "#kube/object.ts";
 import { StoreConfigError } from "#store/config.ts";
+import { secretKeyMissing, secretNotFound, type ReadSecret } from "#store/resolve.ts";
 
 const secrets: Resource = { group: "", version: "v1", kind: "Secret", plural: "secrets", namespaced: true };
 
@@ -10,21 +11,16 @@ interface Secret extends KubeObject {
   readonly data?: Readonly<Record<string, string>>;
 }
 
-export interface SecretSelector {
-  readonly name: string;
-  readonly key: string;
-}
-
-/** Throws StoreConfigError: "SecretNotFound" also for one that may not be read yet, "Unavailable" without an answer. */
-export function readSecretsOf(client: KubeClient, namespace: string) {
-  return async ({ name, key }: SecretSelector, signal: AbortSignal): Promise<string> => {
-    const secret = await find(client, { namespace, name }, signal);
-    const value = secret?.data?.[key];
-    if (secret === undefined) throw new StoreConfigError("SecretNotFound", `Secret ${name} does not exist`);
-    if (value === undefined) throw new StoreConfigError("SecretKeyMissing", `Secret ${name} has no key ${key}`);
+/** For the Secrets of one namespace. One that may not be read yet counts as "Unavailable": the Role may follow. */
+export const readSecretsOf =
+  (client: KubeClient, namespace: string): ReadSecret =>
+  async (selector, { signal }) => {
+    const secret = await find(client, { namespace, name: selector.name }, signal);
+    if (secret === undefined) throw secretNotFound(selector);
+    const value = secret.data?.[selector.key];
+    if (value === undefined) throw secretKeyMissing(selector);
     return Buffer.from(value, "base64").toString("utf8");
   };
-}
 
 async function find(client: KubeClient, key: { namespace: string; name: string }, signal: AbortSignal): Promise<Secret | undefined> {
   try {
@@ -32,6 +28,6 @@ async function find(client: KubeClient, key: { namespace: string; name: string }
   } catch (error) {
     signal.throwIfAborted();
     const why = isKubeError(error, "Forbidden") ? "may not be read yet" : "cannot be read now";
-    throw new StoreConfigError("Unavailable", `Secret ${key.name} ${why}`, { cause: error });
+    throw new StoreConfigError("Unavailable", `secret ${key.name} ${why}`, { cause: error });
   }
 }

@@ -47,6 +47,8 @@ export interface StoreConfig {
   readonly prefix: string;
   /** The provider's own when absent. With one, buckets are addressed by path. */
   readonly endpoint?: string;
+  /** Kubernetes namespace in which an endpoint's host name without dots is looked up; that of this pod when absent. */
+  readonly namespace?: string;
   /** What the environment or the provider says when absent. */
   readonly region?: string;
   readonly credentials: StoreCredentials;

@@ -4,6 +4,7 @@ import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import { S3Client, type S3ClientConfig } from "@aws-sdk/client-s3";
 import type { StoreConfig, StoreCredentials } from "./config.ts";
+import { lookupIn } from "./namespace-lookup.ts";
 import { addHeaders } from "./s3-request.ts";
 
 const connectMs = 5_000;
@@ -16,7 +17,12 @@ const regionOfNowhere = "us-east-1";
 
 export function createClient(config: StoreConfig, credentials = () => config.credentials): S3Client {
   const region = config.region ?? process.env["AWS_REGION"] ?? process.env["AWS_DEFAULT_REGION"];
-  const agentOptions = { keepAlive: true, maxSockets: connectionsMost, timeout: unusedMs };
+  const agentOptions = {
+    keepAlive: true,
+    maxSockets: connectionsMost,
+    timeout: unusedMs,
+    ...(config.namespace !== undefined && { lookup: lookupIn(config.namespace) }),
+  };
   const client = new S3Client({
     region: region ?? regionOfNowhere,
     ...(config.endpoint !== undefined && { endpoint: config.endpoint }),

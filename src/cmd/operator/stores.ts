@@ -9,7 +9,7 @@ import type { Logger } from "#observe/logger.ts";
 import { StoreConfigError } from "#store/config.ts";
 import { openStore } from "#store/open.ts";
 import { createStoreSource, type StoreSource } from "#store/refreshing.ts";
-import { resolveStore } from "#store/resolve.ts";
+import { resolveStoreConfig } from "#store/resolve.ts";
 import { readSecretsOf } from "../secret-reader.ts";
 
 export interface OperatorStores {
@@ -25,7 +25,8 @@ export function createOperatorStores(client: KubeClient, stores: Informer<StoreO
       const key = parseKey(name);
       const object = stores.get(key);
       if (object === undefined) throw new StoreConfigError("StoreNotFound", `ObjectStore ${key.name} does not exist`);
-      return resolveStore(object.spec, readSecretsOf(client, key.namespace ?? ""), { signal });
+      const namespace = key.namespace ?? "";
+      return { ...(await resolveStoreConfig(object, readSecretsOf(client, namespace), { signal })), namespace };
     },
     open: openStore,
     now: () => performance.now(),
