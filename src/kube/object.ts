@@ -45,7 +45,20 @@ export interface ObjectKey {
 }
 
 /** "namespace/name", or "name" alone: the key of queues and maps. */
-export const keyOf = (key: ObjectKey): string => (key.namespace === undefined ? key.name : `${key.namespace}/${key.name}`);
+export const keyOf = (key: ObjectKey): string =>
+  key.namespace === undefined ? key.name : `${key.namespace}/${key.name}`;
+
+/** The inverse of keyOf. */
+export function parseKey(text: string): ObjectKey {
+  const slash = text.indexOf("/");
+  return slash < 0 ? { name: text } : { namespace: text.slice(0, slash), name: text.slice(slash + 1) };
+}
+
+/** The key of an object that the API server returned. */
+export const keyOfObject = (object: KubeObject): ObjectKey =>
+  object.metadata.namespace === undefined
+    ? { name: object.metadata.name }
+    : { namespace: object.metadata.namespace, name: object.metadata.name };
 
 export const apiVersionOf = (resource: Resource): string =>
   resource.group === "" ? resource.version : `${resource.group}/${resource.version}`;
