@@ -1,0 +1,121 @@
+// Whether a recovery target can be reached from what a store holds, and from which backup. Reads listings, small objects
+// and the last segments of the archive; writes nothing.
+import { text } from "node:stream/consumers";
+import { pipeline } from "node:stream/promises";
+import { byExtension } from "#codec/compression.ts";
+import { isCodecError } from "#codec/errors.ts";
+import { parseRecoveryTarget, type RecoveryTarget, type RecoveryTargetBlock } from "#postgres/recovery-target.ts";
+import { defaultSegmentBytes, historyFileName, segmentLsnRange, segmentTimeline } from "#postgres/segment.ts";
+import { parseHistory, type HistoryEntry } from "#postgres/timeline.ts";
+import { parseWalKey, walPrefix } from "#repository/barman/layout.ts";
+import type { BackupRecord } from "#repository/catalog.ts";
+import { chooseBackup, type RefusalReason } from "#repository/choose-backup.ts";
+import type { NewestWal, Repository } from "#repository/repository.ts";
+import type { ObjectStore } from "#store/store.ts";
+import { requiredWal } from "../backup/plan.ts";
+import { missingWal } from "../backup/wal-presence.ts";
+import { judgeReach } from "./reach.ts";
+
+export type UnreachableReason = RefusalReason | "InvalidTarget" | "TargetAfterArchive" | "WalMissing";
+
+export type RecoveryPreview =
+  /** "unknown": nothing speaks against it, but it could not be proven; `why` says what is missing. Never a refusal. */
+  | { readonly kind: "reachable" | "unknown"; readonly backup: BackupRecord; readonly why: string }
+  | { readonly kind: "unreachable"; readonly reason: UnreachableReason; readonly message: string };
+
+export interface PreviewOptions {
+  readonly repository: Repository;
+  readonly store: ObjectStore;
+  readonly server: string;
+  /** The recoveryTarget block of the Cluster; absent: all WAL from the newest backup. */
+  readonly target: RecoveryTargetBlock | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** A history file has a line for each promotion. */
+const historyBytesMax = 1024 * 1024;
+/** Longer stretches of WAL are not looked through for gaps: 0.8 TB, 50 listings. */
+const segmentsMax = 50_000n;
+
+/** Throws StoreError when the store does not answer; everything else is in the answer. */
+export async function previewRecovery(options: PreviewOptions): Promise<RecoveryPreview> {
+  const { repository, server, signal } = options;
+  const parsed = parseRecoveryTarget(options.target);
+  if (parsed.kind === "invalid") {
+    const message = parsed.violations.map(({ field, message }) => `${field}: ${message}`).join("; ");
+    return { kind: "unreachable", reason: "InvalidTarget", message };
+  }
+  const { target } = parsed;
+  const catalog = await repository.catalog(server, { signal });
+  const servers = catalog.backups.length === 0 ? await repository.servers({ signal }) : [];
+  const histories = await readHistories(options, target);
+  const choice = chooseBackup({ catalog, target, servers, histories });
+  if (choice.kind === "refused") return { kind: "unreachable", reason: choice.reason, message: choice.why };
+  const { backup, why } = choice;
+  const end = await repository.newestWal(server, { signal });
+  const segmentBytes = backup.segmentBytes ?? defaultSegmentBytes;
+  const missing = await findGaps(options, { backup, end, histories });
+  const reach = judgeReach({ backup, target, end, segmentBytes, missing });
+  if (reach.kind === "unreachable") return reach;
+  return reach.kind === "reachable"
+    ? { kind: "reachable", backup, why }
+    : { kind: "unknown", backup, why: `${why}; ${reach.why}` };
+}
+
+type Histories = ReadonlyMap<number, readonly HistoryEntry[]>;
+
+/** The history that decides about the target's timeline, where the archive has it. */
+async function readHistories(options: PreviewOptions, target: RecoveryTarget): Promise<Histories> {
+  if (target.timeline === "current") return new Map();
+  const timelines = await options.repository.historyTimelines(options.server, { signal: options.signal });
+  const timeline = target.timeline === "latest" ? timelines.at(-1) : target.timeline;
+  if (timeline === undefined || !timelines.includes(timeline)) return new Map();
+  const history = await readHistory(options, timeline);
+  return history === undefined ? new Map() : new Map([[timeline, history]]);
+}
+
+/** Undefined when the file is damaged: then no backup is ruled out by it. */
+async function readHistory(
+  { store, server, signal }: PreviewOptions,
+  timeline: number,
+): Promise<readonly HistoryEntry[] | undefined> {
+  for await (const entry of store.list(walPrefix(server, historyFileName(timeline)), { signal })) {
+    const file = entry.kind === "object" ? parseWalKey(server, entry.key) : undefined;
+    if (entry.kind !== "object" || file === undefined || entry.size > historyBytesMax) continue;
+    const { body } = await store.get(entry.key, { signal });
+    try {
+      const decoder = byExtension(file.extension).decompressStream();
+      const [content] = await Promise.all([text(decoder), pipeline(body, decoder, { signal })]);
+      return parseHistory(content);
+    } catch (error) {
+      if (!isCodecError(error)) throw error;
+    } finally {
+      body.destroy();
+    }
+  }
+  return undefined;
+}
+
+/** What is missing from the backup's begin to the end of the archive; undefined when that cannot be looked up. */
+async function findGaps(
+  { store, server, signal }: PreviewOptions,
+  known: { readonly backup: BackupRecord; readonly end: NewestWal | undefined; readonly histories: Histories },
+): Promise<readonly string[] | undefined> {
+  const { backup, end, histories } = known;
+  const { beginLsn, beginWal } = backup;
+  if (beginLsn === undefined || beginWal === undefined || end === undefined) return undefined;
+  const segmentBytes = backup.segmentBytes ?? defaultSegmentBytes;
+  const endTimeline = segmentTimeline(end.name);
+  const endLsn = segmentLsnRange(end.name, segmentBytes).end;
+  if ((endLsn - beginLsn) / BigInt(segmentBytes) > segmentsMax) return undefined;
+  const history = histories.get(endTimeline) ?? [];
+  const names = requiredWal({
+    beginLsn,
+    beginTimeline: segmentTimeline(beginWal),
+    endLsn,
+    endTimeline,
+    segmentBytes,
+    history,
+  });
+  return names === undefined ? undefined : await missingWal({ store, server }, names, { signal });
+}
