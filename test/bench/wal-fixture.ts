@@ -39,12 +39,12 @@ export interface Fixture {
 }
 
 /** A folder of its own for one test, removed after it. */
-export async function createFixture(options: { segmentBytes?: number } = {}): Promise<Fixture> {
+export async function createFixture(options: { segmentBytes?: number; store?: ObjectStore } = {}): Promise<Fixture> {
   const root = await mkdtemp(join(tmpdir(), "holdfast-wal-"));
   onTestFinished(() => rm(root, { recursive: true, force: true }));
   await mkdir(join(root, "store"));
-  const store = openFilesystemStore(join(root, "store"));
-  const pgdata = await createPgdata(join(root, "pgdata"), options);
+  const { segmentBytes = mib, store = openFilesystemStore(join(root, "store")) } = options;
+  const pgdata = await createPgdata(join(root, "pgdata"), { segmentBytes });
   const objects = async (server: string) => {
     const found: { key: string; name: string; extension: string }[] = [];
     for await (const entry of store.list(walsPrefix(server), { signal: never })) {

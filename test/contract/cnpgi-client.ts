@@ -1,6 +1,6 @@
 // Clients for the contract tests of the gRPC server: @grpc/grpc-js for what clients do, bare HTTP/2 for what they do not.
 import { mkdtemp, rm } from "node:fs/promises";
-import { connect as connectHttp2, type ClientHttp2Session, type IncomingHttpHeaders } from "node:http2";
+import { connect as connectHttp2, type ClientHttp2Session, type IncomingHttpHeaders, type Settings } from "node:http2";
 import { connect as connectNet } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -68,8 +68,8 @@ export function connect(target: string, credentials = grpc.credentials.createIns
   return client;
 }
 
-export function rawSession(path: string): ClientHttp2Session {
-  const session = connectHttp2("http://localhost", { createConnection: () => connectNet(path) });
+export function rawSession(path: string, settings: Settings = {}): ClientHttp2Session {
+  const session = connectHttp2("http://localhost", { createConnection: () => connectNet(path), settings });
   cleanups.push(() => session.destroy());
   return session;
 }

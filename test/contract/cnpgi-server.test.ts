@@ -277,6 +277,16 @@ describe("the drain", () => {
     expect(await running).toMatchObject({ code: grpc.status.UNAVAILABLE });
   });
 
+  it("ends even when a client takes no answer", async () => {
+    const { server, path } = await startUnix();
+    const session = rawSession(path, { initialWindowSize: 0 });
+    const stream = session.request(grpcHeaders());
+    stream.end(Buffer.alloc(5));
+    await once(stream, "response");
+    await server.close(50);
+    expect(session.destroyed || session.closed).toBe(true);
+  });
+
   it("closes idle connections at once", async () => {
     const { server, path } = await startUnix();
     const session = rawSession(path);

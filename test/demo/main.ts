@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { styleText } from "node:util";
 import { deploy } from "../cluster/deploy.ts";
 import { up } from "../cluster/up.ts";
-import { adapt, apply, freshNamespace, kubectl, primaryOf, psql, startWriting, until, untilHealthy, read } from "./steps.ts";
+import { adapt, apply, freshNamespace, kubectl, primaryOf, psql, startWriting, until, untilHealthy, read } from "../e2e/steps.ts";
 
 const namespace = "demo";
 const started = Date.now();
