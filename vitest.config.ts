@@ -5,9 +5,32 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: "unit", include: ["{src,controllers,webhooks,scripts}/**/*.test.ts", "test/tidy.test.ts"], testTimeout: 20_000 } },
-      { test: { name: "contract", include: ["test/contract/**/*.test.ts"], testTimeout: 120_000, hookTimeout: 120_000, fileParallelism: false } },
-      { test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], testTimeout: 900_000, hookTimeout: 900_000, fileParallelism: false, bail: 0 } },
+      {
+        test: {
+          name: "unit",
+          include: ["{src,controllers,webhooks,scripts}/**/*.test.ts", "test/tidy.test.ts"],
+          testTimeout: 20_000,
+        },
+      },
+      {
+        test: {
+          name: "contract",
+          include: ["test/contract/**/*.test.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: "e2e",
+          include: ["test/e2e/**/*.test.ts"],
+          testTimeout: 900_000,
+          hookTimeout: 900_000,
+          fileParallelism: false,
+          bail: 0,
+        },
+      },
     ],
   },
 });

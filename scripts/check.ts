@@ -19,7 +19,9 @@ const checks: readonly (readonly [string, () => boolean])[] = [
 function isClean(folders: readonly string[]): boolean {
   const status = spawnSync("git", ["status", "--porcelain", "--", ...folders], { cwd: root, encoding: "utf8" });
   if (status.status === 0 && status.stdout === "") return true;
-  process.stderr.write(`generated files are stale: commit the result of \`npm run generate\`\n${status.stdout}${status.stderr}`);
+  process.stderr.write(
+    `generated files are stale: commit the result of \`npm run generate\`\n${status.stdout}${status.stderr}`,
+  );
   return false;
 }
 

@@ -23,9 +23,13 @@ function jsonSchema(node: unknown, closed: boolean): unknown {
   for (const [key, value] of Object.entries(source)) {
     if (key.startsWith("x-kubernetes-") || key === "format") continue;
     // The names under `properties` are fields, not words of the schema language.
-    result[key] = key === "properties" ? mapValues(value as Schema, (field) => jsonSchema(field, closed)) : jsonSchema(value, closed);
+    result[key] =
+      key === "properties"
+        ? mapValues(value as Schema, (field) => jsonSchema(field, closed))
+        : jsonSchema(value, closed);
   }
-  if (closed && source["type"] === "object" && source["properties"] !== undefined) result["additionalProperties"] ??= false;
+  if (closed && source["type"] === "object" && source["properties"] !== undefined)
+    result["additionalProperties"] ??= false;
   return result;
 }
 
@@ -43,24 +47,44 @@ async function generateKind(file: string): Promise<void> {
   const properties = types.properties as Record<string, JSONSchema>;
   properties["metadata"] = { tsType: "ObjectMeta" };
   types.required = [...((types.required as string[] | undefined) ?? []), "metadata"];
-  const source = await compile(types, kind, { bannerComment: "", additionalProperties: false, ignoreMinAndMaxItems: true });
+  const source = await compile(types, kind, {
+    bannerComment: "",
+    additionalProperties: false,
+    ignoreMinAndMaxItems: true,
+  });
   const meta = 'import type { ObjectMeta } from "#kube/object.ts";\n\n';
   writeFileSync(join(root, "src/api/gen", `${name}.ts`), header(`crds/${file}`) + meta + source.trim() + "\n");
 
   // Only what people write is validated: spec. Objects come from the API server, which has seen the schema already,
   // but keeps unknown fields of spec for us to name.
-  const ajv = new Ajv({ allErrors: true, strict: true, strictRequired: false, unicode: false, logger: false, code: { source: true, esm: true } });
+  const ajv = new Ajv({
+    allErrors: true,
+    strict: true,
+    strictRequired: false,
+    unicode: false,
+    logger: false,
+    code: { source: true, esm: true },
+  });
   if (!((schema["required"] as string[] | undefined) ?? []).includes("spec")) return;
   const spec = (schema["properties"] as Schema)["spec"];
   const standalone = standaloneModule as unknown as (ajv: Ajv, validate: unknown) => string;
   const code = standalone(ajv, ajv.compile(jsonSchema(spec, true) as Schema));
-  writeFileSync(join(root, "src/api/gen", `${name}.validator.js`), header(`crds/${file}`) + "// @ts-nocheck\n" + code + "\n");
+  writeFileSync(
+    join(root, "src/api/gen", `${name}.validator.js`),
+    header(`crds/${file}`) + "// @ts-nocheck\n" + code + "\n",
+  );
   writeFileSync(
     join(root, "src/api/gen", `${name}.validator.d.ts`),
     `${header(`crds/${file}`)}import type { ValidateFunction } from "ajv";\n\n/** Checks the spec of a ${singular}. */\nexport declare const validate: ValidateFunction;\n`,
   );
 }
 
-for (const file of readdirSync(join(root, "crds")).filter((name) => name !== "kustomization.yaml").sort()) await generateKind(file);
+for (const file of readdirSync(join(root, "crds"))
+  .filter((name) => name !== "kustomization.yaml")
+  .sort())
+  await generateKind(file);
 
-execFileSync("buf", ["generate", "--template", "buf.gen.yaml"], { cwd: join(root, "src/cnpgi/proto"), stdio: "inherit" });
+execFileSync("buf", ["generate", "--template", "buf.gen.yaml"], {
+  cwd: join(root, "src/cnpgi/proto"),
+  stdio: "inherit",
+});

@@ -12,13 +12,18 @@ const lock = join(root, "package-lock.json");
 
 if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtimeMs) {
   process.stderr.write("Installing the locked npm packages …\n");
-  const npm = spawnSync("npm", ["ci", "--no-fund", "--no-audit", "--loglevel=error"], { cwd: root, stdio: ["ignore", 2, 2] });
+  const npm = spawnSync("npm", ["ci", "--no-fund", "--no-audit", "--loglevel=error"], {
+    cwd: root,
+    stdio: ["ignore", 2, 2],
+  });
   if (npm.status !== 0) process.exit(npm.status ?? 1);
 }
 const node = join(bin, "node");
 if (!existsSync(node)) {
   const { optionalDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-  process.stderr.write(`No Node binary for ${process.platform}-${process.arch}; there is ${Object.keys(optionalDependencies).join(", ")}.\n`);
+  process.stderr.write(
+    `No Node binary for ${process.platform}-${process.arch}; there is ${Object.keys(optionalDependencies).join(", ")}.\n`,
+  );
   process.exit(1);
 }
 const [file, ...args] = process.argv.slice(2);

@@ -28,13 +28,24 @@ const prepare: Record<Level, () => Promise<unknown>> = {
 function vitest(level: Level, filters: readonly string[]): void {
   const folder = mkdtempSync(join(tmpdir(), "holdfast-test-"));
   const report = join(folder, "report.json");
-  const args = ["run", "--project", level, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`, ...filters];
+  const args = [
+    "run",
+    "--project",
+    level,
+    "--reporter=default",
+    "--reporter=json",
+    `--outputFile.json=${report}`,
+    ...filters,
+  ];
   spawnSync("vitest", args, { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
   const { numPassedTests, numFailedTests, success, testResults } = JSON.parse(readFileSync(report, "utf8"));
   rmSync(folder, { recursive: true });
   counted.passed += numPassedTests;
   // A file that fails to load has no test to count: it still is a failure, and so is a level without any test.
-  const unloaded = testResults.filter((file: { status: string; assertionResults: unknown[] }) => file.status === "failed" && file.assertionResults.length === 0);
+  const unloaded = testResults.filter(
+    (file: { status: string; assertionResults: unknown[] }) =>
+      file.status === "failed" && file.assertionResults.length === 0,
+  );
   counted.failed += numFailedTests + unloaded.length;
   if (!success && numFailedTests + unloaded.length === 0) counted.failed++;
   if (testResults.length === 0) counted.failed++;
@@ -58,7 +69,10 @@ if (asked !== undefined && !levels.includes(asked as Level)) {
   process.exit(2);
 }
 if (asked === undefined) {
-  const check = spawnSync("node", [join(root, "scripts/check.ts")], { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
+  const check = spawnSync("node", [join(root, "scripts/check.ts")], {
+    cwd: root,
+    stdio: ["ignore", "inherit", "inherit"],
+  });
   if (check.status !== 0) counted.failed++;
 }
 for (const level of asked === undefined ? levels : [asked as Level]) await runLevel(level, filters);

@@ -31,12 +31,20 @@ const folderOf = (file: string): string => file.replace(/^src\//, "").split("/")
 /** Every module that a file imports, with `#x/` and relative paths made relative to the root. */
 function importsOf(file: string): readonly { readonly module: string; readonly typeOnly: boolean }[] {
   const text = readFileSync(join(root, file), "utf8");
-  const found = [...text.matchAll(/^(?:import|export)\s+(type\s)?[^;]*?from\s+"([^"]+)"|\bimport\("([^"]+)"\)|^import\s+"([^"]+)"/gms)];
+  const found = [
+    ...text.matchAll(
+      /^(?:import|export)\s+(type\s)?[^;]*?from\s+"([^"]+)"|\bimport\("([^"]+)"\)|^import\s+"([^"]+)"/gms,
+    ),
+  ];
   return found.map((match) => {
     const name = match[2] ?? match[3] ?? match[4]!;
     const path = name.startsWith("#")
-      ? name.startsWith("#controllers/") ? name.slice(1) : `src/${name.slice(1)}`
-      : name.startsWith(".") ? relative(root, normalize(join(root, dirname(file), name))) : name;
+      ? name.startsWith("#controllers/")
+        ? name.slice(1)
+        : `src/${name.slice(1)}`
+      : name.startsWith(".")
+        ? relative(root, normalize(join(root, dirname(file), name)))
+        : name;
     return { module: path, typeOnly: match[1] !== undefined };
   });
 }
@@ -64,11 +72,15 @@ describe("source tree", () => {
 
   it("keeps decisions pure: no I/O, clock, logger or randomness", () => {
     const pure = productFiles.filter((file) =>
-      /(^|\/)(plan|status|layout|recovery-window|sidecar|plugin-config|choose-backup|settings|conditions)\.ts$/.test(file),
+      /(^|\/)(plan|status|layout|recovery-window|sidecar|plugin-config|choose-backup|settings|conditions)\.ts$/.test(
+        file,
+      ),
     );
     const impure = pure.flatMap((file) => {
       const text = readFileSync(join(root, file), "utf8").replace(/\/\/.*$|\/\*[\s\S]*?\*\//gm, "");
-      const modules = importsOf(file).filter(({ module, typeOnly }) => !typeOnly && /^node:(fs|net|http|child|timers)|observe\//.test(module));
+      const modules = importsOf(file).filter(
+        ({ module, typeOnly }) => !typeOnly && /^node:(fs|net|http|child|timers)|observe\//.test(module),
+      );
       const calls = /\bDate\.now\(|new Date\(\)|Math\.random|process\.env|\bfetch\(/.test(text);
       return modules.length > 0 || calls ? [file] : [];
     });
@@ -91,12 +103,18 @@ describe("source tree", () => {
   });
 
   it("names files by their idea", () => {
-    const drawers = sources.filter((file) => /^(utils?|helpers?|common|misc|types|index)(\.test)?\.ts$/.test(basename(file)));
+    const drawers = sources.filter((file) =>
+      /^(utils?|helpers?|common|misc|types|index)(\.test)?\.ts$/.test(basename(file)),
+    );
     expect(drawers).toEqual([]);
   });
 
   it("opens every file with what it is", () => {
-    expect(sources.filter((file) => !/^(#!.*\n)?\/\//.test(readFileSync(join(root, file), "utf8")) && !file.endsWith(".test.ts"))).toEqual([]);
+    expect(
+      sources.filter(
+        (file) => !/^(#!.*\n)?\/\//.test(readFileSync(join(root, file), "utf8")) && !file.endsWith(".test.ts"),
+      ),
+    ).toEqual([]);
   });
 
   it("has no file over 400 lines", () => {
@@ -108,7 +126,9 @@ describe("source tree", () => {
       .filter((file) => file.endsWith(".ts"))
       .map((file) => join("test", file));
     const off = [...tests, ...sources.filter((file) => file.endsWith(".test.ts"))].filter((file) =>
-      /\b(it|test|describe)\.(only|skip|todo)\b|\.skipIf\(/.test(readFileSync(join(root, file), "utf8").replace(/\/.*\/\.test/g, "")),
+      /\b(it|test|describe)\.(only|skip|todo)\b|\.skipIf\(/.test(
+        readFileSync(join(root, file), "utf8").replace(/\/.*\/\.test/g, ""),
+      ),
     );
     expect(off.filter((file) => !file.endsWith("tidy.test.ts"))).toEqual([]);
   });

@@ -77,7 +77,10 @@ export function backupReconcile(deps: BackupDeps): Reconcile {
     apply: (_action, { backup }, signal) => createWork(deps.client, backup, signal),
     withFailure: (plan, _action, error) => ({
       ...plan,
-      verdict: { ...plan.verdict, message: `CloudNativePG's Backup cannot be made: ${error instanceof Error ? error.message : String(error)}` },
+      verdict: {
+        ...plan.verdict,
+        message: `CloudNativePG's Backup cannot be made: ${error instanceof Error ? error.message : String(error)}`,
+      },
     }),
   });
 }
@@ -102,7 +105,11 @@ async function label(client: KubeClient, backup: Backup, signal: AbortSignal): P
 
 async function announce(events: EventRecorder, backup: Backup, { verdict }: Plan, signal: AbortSignal): Promise<void> {
   const isBad = verdict.phase === "Failed" || verdict.phase === "Missing";
-  const event = { type: isBad ? "Warning" : "Normal", reason: isBad ? verdict.reason : verdict.phase, message: verdict.message } as const;
+  const event = {
+    type: isBad ? "Warning" : "Normal",
+    reason: isBad ? verdict.reason : verdict.phase,
+    message: verdict.message,
+  } as const;
   await events.record({ ...backup, apiVersion, kind: "Backup" }, event, signal);
 }
 
@@ -124,7 +131,10 @@ export function mirrorReconcile(deps: BackupDeps): Reconcile {
         metadata: {
           name: candidate,
           namespace,
-          labels: { [labels.cnpgBackup]: name, ...(isObjectName(cnpg.spec.cluster) && { [labels.cluster]: cnpg.spec.cluster }) },
+          labels: {
+            [labels.cnpgBackup]: name,
+            ...(isObjectName(cnpg.spec.cluster) && { [labels.cluster]: cnpg.spec.cluster }),
+          },
         },
         spec: { cluster: { name: cnpg.spec.cluster } },
       };

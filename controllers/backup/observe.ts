@@ -78,7 +78,10 @@ function progressOf(backup: Backup, work: string, { reports }: Sources): Observe
 }
 
 /** Where the backup is or will be: as recorded, else where its Cluster archives now. */
-function placeOf(backup: Backup, { clusters }: Sources): { readonly store: string; readonly serverName: string } | undefined {
+function placeOf(
+  backup: Backup,
+  { clusters }: Sources,
+): { readonly store: string; readonly serverName: string } | undefined {
   const { repository } = backup.spec;
   if (repository !== undefined) return { store: repository.name, serverName: repository.serverName };
   const { status } = backup;
@@ -96,19 +99,29 @@ function inStore(backup: Backup, work: Work | undefined, sources: Sources): InSt
     return { kind: "unknown", reason: "StoreNotFound", message: "it is not known which store the backup is in" };
   const key = { namespace: backup.metadata.namespace ?? "", name: place.store };
   const store = sources.stores.get(key);
-  if (store === undefined) return { kind: "unknown", reason: "StoreNotFound", message: `ObjectStore ${place.store} does not exist` };
+  if (store === undefined)
+    return { kind: "unknown", reason: "StoreNotFound", message: `ObjectStore ${place.store} does not exist` };
   const reading = sources.catalogs.get(keyOf(key));
   if (reading === undefined || reading.storeUid !== store.metadata.uid)
     return { kind: "unknown", reason: "Progressing", message: `store ${place.store} has not been read yet` };
   const repository = factsOf(store, place.serverName);
   const catalog = reading.catalogs?.get(place.serverName);
   const record = catalog?.backups.find((candidate) => candidate.id === id);
-  if (record !== undefined && record.status !== "incomplete" && reading.problem === undefined) return { kind: "present", record, repository };
+  if (record !== undefined && record.status !== "incomplete" && reading.problem === undefined)
+    return { kind: "present", record, repository };
   if (reading.problem !== undefined)
-    return { kind: "unknown", reason: reading.problem.reason, message: `store ${place.store} cannot be read: ${reading.problem.message}` };
+    return {
+      kind: "unknown",
+      reason: reading.problem.reason,
+      message: `store ${place.store} cannot be read: ${reading.problem.message}`,
+    };
   const unreadable = catalog?.unreadable.find((entry) => entry.id === id);
   if (unreadable !== undefined)
-    return { kind: "unknown", reason: "MetadataUnreadable", message: `its backup.info cannot be read: ${unreadable.error}` };
+    return {
+      kind: "unknown",
+      reason: "MetadataUnreadable",
+      message: `its backup.info cannot be read: ${unreadable.error}`,
+    };
   if (backup.status?.phase !== "Missing" && backup.spec.cluster !== undefined) sources.lookAtStore.fire(key);
   return { kind: "absent", repository };
 }
@@ -120,4 +133,3 @@ const factsOf = (store: ObjectStore, serverName: string): RepositoryFacts => ({
   destinationPath: store.spec.configuration.destinationPath,
   ...(store.spec.configuration.endpointURL !== undefined && { endpointURL: store.spec.configuration.endpointURL }),
 });
-

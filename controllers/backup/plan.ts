@@ -33,7 +33,11 @@ export interface Observed {
   readonly cluster: "found" | "missing" | "no-plugin";
   readonly work?: Work;
   readonly inStore: InStore;
-  readonly progress?: { readonly bytesDone?: number; readonly bytesTotal?: number; readonly waitingForSegment?: string };
+  readonly progress?: {
+    readonly bytesDone?: number;
+    readonly bytesTotal?: number;
+    readonly waitingForSegment?: string;
+  };
 }
 
 export type Action =
@@ -56,7 +60,8 @@ export interface Plan {
   readonly requeueAfterMs?: number;
 }
 
-const isTerminal = (phase: Phase | undefined): boolean => phase === "Completed" || phase === "Failed" || phase === "Missing";
+const isTerminal = (phase: Phase | undefined): boolean =>
+  phase === "Completed" || phase === "Failed" || phase === "Missing";
 
 /** The id by which the store knows this backup, once there is one. */
 export const backupIdOf = (observed: Pick<Observed, "backup" | "work">): string | undefined =>
@@ -69,7 +74,8 @@ export function planBackup(observed: Observed): Plan {
   const { status } = observed.backup;
   if (isTerminal(status?.phase)) return keep(observed);
   const lost = status?.cnpgBackup ?? observed.backup.metadata.labels?.[labels.cnpgBackup];
-  if (lost !== undefined) return done("Failed", "False", "EngineError", `its CNPG Backup ${lost} was deleted before it ended`);
+  if (lost !== undefined)
+    return done("Failed", "False", "EngineError", `its CNPG Backup ${lost} was deleted before it ended`);
   return fromRequest(observed);
 }
 
@@ -77,9 +83,17 @@ export function planBackup(observed: Observed): Plan {
 function fromRequest(observed: Observed): Plan {
   const name = observed.backup.spec.cluster?.name ?? "";
   if (observed.cluster === "missing")
-    return { ...done("Pending", "False", "ClusterNotFound", `Cluster ${name} does not exist in this namespace`), requeueAfterMs: 30_000 };
+    return {
+      ...done("Pending", "False", "ClusterNotFound", `Cluster ${name} does not exist in this namespace`),
+      requeueAfterMs: 30_000,
+    };
   if (observed.cluster === "no-plugin")
-    return done("Failed", "False", "PluginNotConfigured", `Cluster ${name} does not name the plugin holdfast.dev: add it to spec.plugins`);
+    return done(
+      "Failed",
+      "False",
+      "PluginNotConfigured",
+      `Cluster ${name} does not name the plugin holdfast.dev: add it to spec.plugins`,
+    );
   return {
     ...done("Pending", "False", "Progressing", "the backup is being requested from CloudNativePG"),
     actions: [{ kind: "createWork", why: "a request without a CNPG Backup" }],
@@ -99,14 +113,22 @@ function fromWork(observed: Observed, work: Work): Plan {
   switch (work.phase) {
     case "":
     case "pending":
-      return { ...done("Pending", "False", "Progressing", "waiting for an instance or for another backup of the Cluster"), facts };
+      return {
+        ...done("Pending", "False", "Progressing", "waiting for an instance or for another backup of the Cluster"),
+        facts,
+      };
     case "started":
     case "running": {
       const waiting = observed.progress?.waitingForSegment;
       return {
         ...(waiting === undefined
           ? done("Running", "False", "Progressing", `${work.instance ?? "the instance"} is being copied`)
-          : done("Finalizing", "False", "Progressing", `the files are copied; waiting for WAL segment ${waiting} in the store`)),
+          : done(
+              "Finalizing",
+              "False",
+              "Progressing",
+              `the files are copied; waiting for WAL segment ${waiting} in the store`,
+            )),
         facts,
       };
     }
@@ -121,7 +143,15 @@ function fromWork(observed: Observed, work: Work): Plan {
     case "completed":
       return { ...done("Failed", "False", "EngineError", "CloudNativePG completed it without a backup id"), facts };
     default:
-      return { ...done("Running", "Unknown", "Progressing", `CloudNativePG reports the phase ${work.phase}, which is not known here`), facts };
+      return {
+        ...done(
+          "Running",
+          "Unknown",
+          "Progressing",
+          `CloudNativePG reports the phase ${work.phase}, which is not known here`,
+        ),
+        facts,
+      };
   }
 }
 
@@ -137,18 +167,26 @@ function fromStore(observed: Observed): Plan {
       if (inStore.record.status === "done")
         return { ...done("Completed", "True", "Succeeded", "the store lists the backup as done"), facts: described };
       const error = inStore.record.error ?? `the store lists it as ${inStore.record.status}`;
-      return { ...done("Failed", "False", "EngineError", oneLine(error)), facts: { ...described, error: oneLine(error) } };
+      return {
+        ...done("Failed", "False", "EngineError", oneLine(error)),
+        facts: { ...described, error: oneLine(error) },
+      };
     }
     case "absent":
       if (previous === "Completed" || previous === "Missing" || backup.spec.repository !== undefined)
-        return { ...keep(observed), ...done("Missing", "False", "Missing", `the store no longer holds backup ${id}`), facts };
+        return {
+          ...keep(observed),
+          ...done("Missing", "False", "Missing", `the store no longer holds backup ${id}`),
+          facts,
+        };
       return {
         ...done("Finalizing", "False", "NotInStore", `the store does not list backup ${id} yet`),
         facts,
         requeueAfterMs: 2_000,
       };
     case "unknown": {
-      const phase = previous === undefined || previous === "Running" || previous === "Pending" ? "Finalizing" : previous;
+      const phase =
+        previous === undefined || previous === "Running" || previous === "Pending" ? "Finalizing" : previous;
       return { ...done(phase, "Unknown", inStore.reason, inStore.message), facts, requeueAfterMs: 10_000 };
     }
   }
@@ -173,6 +211,10 @@ const done = (phase: Phase, ready: Verdict["ready"], reason: Reason, message: st
 
 /** gRPC errors reach CNPG's status as "rpc error: code = X desc = Y": people need Y. */
 const oneLine = (text: string): string =>
-  text.replace(/^.*?rpc error: code = \w+ desc = /s, "").replaceAll(/\s+/g, " ").trim().slice(0, 1000);
+  text
+    .replace(/^.*?rpc error: code = \w+ desc = /s, "")
+    .replaceAll(/\s+/g, " ")
+    .trim()
+    .slice(0, 1000);
 
 const reasonOf = (error: string): Reason => (error.startsWith("NotTheArchiver:") ? "NotTheArchiver" : "EngineError");

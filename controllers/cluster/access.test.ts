@@ -6,7 +6,9 @@ const cluster = { namespace: "db", name: "pg", uid: "u-1" };
 const key = (name: string) => ({ name, key: "k" });
 const store = (name: string, s3Credentials: ObjectStore["spec"]["configuration"]["s3Credentials"]): ObjectStore => ({
   metadata: { name, namespace: "db" },
-  spec: { configuration: { destinationPath: "s3://b", endpointCA: key("ca"), ...(s3Credentials && { s3Credentials }) } },
+  spec: {
+    configuration: { destinationPath: "s3://b", endpointCA: key("ca"), ...(s3Credentials && { s3Credentials }) },
+  },
 });
 
 describe("access of a Cluster's sidecars", () => {
@@ -20,8 +22,16 @@ describe("access of a Cluster's sidecars", () => {
         store("a", { accessKeyId: key("m"), secretAccessKey: key("n"), region: key("m") }),
       ],
     });
-    expect(access.role.rules.find((rule) => rule.resources.includes("secrets"))?.resourceNames).toEqual(["ca", "m", "n", "z"]);
-    expect(access.role.rules.find((rule) => rule.resources.includes("objectstores"))?.resourceNames).toEqual(["a", "b"]);
+    expect(access.role.rules.find((rule) => rule.resources.includes("secrets"))?.resourceNames).toEqual([
+      "ca",
+      "m",
+      "n",
+      "z",
+    ]);
+    expect(access.role.rules.find((rule) => rule.resources.includes("objectstores"))?.resourceNames).toEqual([
+      "a",
+      "b",
+    ]);
   });
 
   it("has no rule without names, which would mean every object of the namespace", () => {

@@ -8,8 +8,20 @@ import { createCertificateKeeper } from "#kube/pki/keeper.ts";
 import type { Logger } from "#observe/logger.ts";
 import { planSidecar, type Deployment } from "./plan.ts";
 
-export const configMaps: Resource = { group: "", version: "v1", kind: "ConfigMap", plural: "configmaps", namespaced: true };
-export const deployments: Resource = { group: "apps", version: "v1", kind: "Deployment", plural: "deployments", namespaced: true };
+export const configMaps: Resource = {
+  group: "",
+  version: "v1",
+  kind: "ConfigMap",
+  plural: "configmaps",
+  namespaced: true,
+};
+export const deployments: Resource = {
+  group: "apps",
+  version: "v1",
+  kind: "Deployment",
+  plural: "deployments",
+  namespaced: true,
+};
 
 export const serverSecret = "holdfast-server-tls";
 const clientSecret = "holdfast-client-tls";
@@ -35,7 +47,10 @@ export function installationReconcile({ client, namespace, deployment, sidecarCo
     const current = sidecarConfig.get({ namespace, name: sidecarConfigName });
     const next = planSidecar(deployment.get({ namespace, name: deploymentName }), current);
     if (next === undefined) return {};
-    const object: ConfigMap = { metadata: { name: sidecarConfigName, namespace, labels }, data: formatSidecarConfig(next) };
+    const object: ConfigMap = {
+      metadata: { name: sidecarConfigName, namespace, labels },
+      data: formatSidecarConfig(next),
+    };
     await client.apply(configMaps, object, { fieldManager: "holdfast", signal });
     logger.info({ image: next.image }, "new pods get this sidecar from now on");
     return {};
@@ -53,7 +68,11 @@ export function certificateReconcile({ client, namespace }: InstallationDeps, lo
     namespace,
     authoritySecret: "holdfast-ca",
     leaves: [
-      { name: serverSecret, usage: "server", dnsNames: ["holdfast", `holdfast.${namespace}`, `holdfast.${namespace}.svc`] },
+      {
+        name: serverSecret,
+        usage: "server",
+        dnsNames: ["holdfast", `holdfast.${namespace}`, `holdfast.${namespace}.svc`],
+      },
       { name: clientSecret, usage: "client", dnsNames: ["holdfast-client"] },
     ],
     logger,

@@ -7,7 +7,9 @@ import type { KubeObject } from "#kube/object.ts";
 export interface Deployment extends KubeObject {
   readonly spec?: {
     readonly replicas?: number;
-    readonly template?: { readonly spec?: { readonly containers?: readonly { readonly name: string; readonly image?: string }[] } };
+    readonly template?: {
+      readonly spec?: { readonly containers?: readonly { readonly name: string; readonly image?: string }[] };
+    };
   };
   readonly status?: {
     readonly observedGeneration?: number;
@@ -18,7 +20,10 @@ export interface Deployment extends KubeObject {
 }
 
 /** What is to be injected from now on; undefined when nothing is to be changed. */
-export function planSidecar(deployment: Deployment | undefined, current: ConfigMap | undefined): SidecarConfig | undefined {
+export function planSidecar(
+  deployment: Deployment | undefined,
+  current: ConfigMap | undefined,
+): SidecarConfig | undefined {
   const image = deployment?.spec?.template?.spec?.containers?.find((container) => container.name === "operator")?.image;
   if (deployment === undefined || image === undefined || !isRolledOut(deployment)) return undefined;
   const next = { ...sidecarDefaults, image };

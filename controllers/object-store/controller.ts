@@ -36,7 +36,14 @@ export interface StoreDeps {
 }
 
 /** Stores when their spec changes; the rest of what is observed is read at an interval. */
-export const storeSources = ({ stores, archives, backups, clusters, reports, lookAtStore: trigger }: StoreDeps): Source[] => {
+export const storeSources = ({
+  stores,
+  archives,
+  backups,
+  clusters,
+  reports,
+  lookAtStore: trigger,
+}: StoreDeps): Source[] => {
   const quiet = (informer: Informer<KubeObject>) => sourceOf(informer, () => []);
   return [sourceOf(stores, ownKey), quiet(archives), quiet(backups), quiet(clusters), quiet(reports), trigger];
 };
@@ -63,7 +70,8 @@ export function storeReconcile(deps: StoreDeps): Reconcile {
     }
     const tried = triedAt.get(id);
     const generation = store.metadata.generation ?? 1;
-    const wasReady = store.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
+    const wasReady =
+      store.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
     const tryWriting = !wasReady || tried?.generation !== generation || performance.now() - tried.at > writeTrialMs;
     const look = await lookAtStore(store, { open: deps.openStore, known: known.get(id), tryWriting, signal });
     if (look.check.kind === "usable" && tryWriting) triedAt.set(id, { generation, at: performance.now() });
@@ -86,7 +94,8 @@ export function storeReconcile(deps: StoreDeps): Reconcile {
     if (look.check.kind === "usable") await removeArchives(deps, { archives, plan, logger, signal });
     for (const { object, why } of plan.records) await createRecord(deps.client, { object, why, logger, signal });
 
-    const problem = look.check.kind === "usable" ? undefined : { reason: look.check.reason, message: look.check.message };
+    const problem =
+      look.check.kind === "usable" ? undefined : { reason: look.check.reason, message: look.check.message };
     const read = look.check.kind === "usable" ? look.known.catalogs : deps.catalogs.get(id)?.catalogs;
     deps.catalogs.set(id, { storeUid: store.metadata.uid ?? "", catalogs: read, ...(problem && { problem }) });
     return { requeueAfterMs: plan.requeueAfterMs };
@@ -117,13 +126,21 @@ interface StoreWrite {
   readonly signal: AbortSignal;
 }
 
-async function writeStore(writer: StatusWriter, events: EventRecorder, { store, plan, now, signal }: StoreWrite): Promise<void> {
+async function writeStore(
+  writer: StatusWriter,
+  events: EventRecorder,
+  { store, plan, now, signal }: StoreWrite,
+): Promise<void> {
   const before = store.status?.conditions?.find(({ type }) => type === "Ready");
   const status = { ...plan.facts, ...judged(store, plan.verdicts, now) };
   await writer.write(store, keepTime(store.status, status, "lastCheckedTime", now), signal);
   const ready = plan.verdicts.find(({ type }) => type === "Ready");
   if (ready === undefined || (before?.status === ready.status && before.reason === ready.reason)) return;
-  const event = { type: ready.status === "True" ? "Normal" : "Warning", reason: ready.reason, message: ready.message } as const;
+  const event = {
+    type: ready.status === "True" ? "Normal" : "Warning",
+    reason: ready.reason,
+    message: ready.message,
+  } as const;
   await events.record({ ...store, apiVersion, kind: "ObjectStore" }, event, signal);
 }
 
@@ -134,9 +151,19 @@ interface ArchiveWrite {
   readonly signal: AbortSignal;
 }
 
-async function writeArchive(deps: StoreDeps, writer: StatusWriter, { store, planned, now, signal }: ArchiveWrite): Promise<void> {
+async function writeArchive(
+  deps: StoreDeps,
+  writer: StatusWriter,
+  { store, planned, now, signal }: ArchiveWrite,
+): Promise<void> {
   const namespace = store.metadata.namespace ?? "";
-  const owner = { apiVersion, kind: "ObjectStore", name: store.metadata.name, uid: store.metadata.uid ?? "", controller: true };
+  const owner = {
+    apiVersion,
+    kind: "ObjectStore",
+    name: store.metadata.name,
+    uid: store.metadata.uid ?? "",
+    controller: true,
+  };
   const metadata = { name: planned.name, namespace, labels: planned.labels, ownerReferences: [owner] };
   const existing = deps.archives.get({ namespace, name: planned.name });
   const isSame = existing !== undefined && JSON.stringify(existing.metadata.labels) === JSON.stringify(planned.labels);
@@ -150,13 +177,22 @@ async function writeArchive(deps: StoreDeps, writer: StatusWriter, { store, plan
 /** Servers that the store no longer holds. */
 async function removeArchives(
   { client }: StoreDeps,
-  { archives, plan, logger, signal }: { archives: readonly Archive[]; plan: StorePlan; logger: Logger; signal: AbortSignal },
+  {
+    archives,
+    plan,
+    logger,
+    signal,
+  }: { archives: readonly Archive[]; plan: StorePlan; logger: Logger; signal: AbortSignal },
 ): Promise<void> {
   const wanted = new Set(plan.archives.map(({ name }) => name));
   for (const { metadata } of archives.filter((archive) => !wanted.has(archive.metadata.name))) {
     logger.info({ name: metadata.name, why: "the store no longer holds this server" }, "removing an Archive");
     const { name, namespace, uid } = metadata;
-    await client.delete(archiveKind, { name, ...(namespace !== undefined && { namespace }) }, { signal, ...(uid !== undefined && { uid }) });
+    await client.delete(
+      archiveKind,
+      { name, ...(namespace !== undefined && { namespace }) },
+      { signal, ...(uid !== undefined && { uid }) },
+    );
   }
 }
 
@@ -173,7 +209,11 @@ async function createRecord(
   }
 }
 
-function judged(object: KubeObject & { readonly status?: { conditions?: readonly unknown[] } }, verdicts: readonly Verdict[], now: Date) {
+function judged(
+  object: KubeObject & { readonly status?: { conditions?: readonly unknown[] } },
+  verdicts: readonly Verdict[],
+  now: Date,
+) {
   const observedGeneration = object.metadata.generation ?? 1;
   const stated = verdicts.map((verdict) => ({ ...verdict, observedGeneration }));
   const previous = (object.status?.conditions ?? []) as readonly Condition[];

@@ -30,13 +30,21 @@ export interface Look {
 
 export async function lookAtStore(
   object: StoreObject,
-  options: { readonly open: OpenStore; readonly known: Known | undefined; readonly tryWriting: boolean; readonly signal: AbortSignal },
+  options: {
+    readonly open: OpenStore;
+    readonly known: Known | undefined;
+    readonly tryWriting: boolean;
+    readonly signal: AbortSignal;
+  },
 ): Promise<Look> {
   const { signal } = options;
   const nothing: Known = { catalogs: new Map(), newestWal: new Map() };
   const known = options.known ?? nothing;
   if (!validate(object.spec))
-    return { check: { kind: "refused", reason: "InvalidSpec", message: describeViolations("spec", validate.errors) }, known };
+    return {
+      check: { kind: "refused", reason: "InvalidSpec", message: describeViolations("spec", validate.errors) },
+      known,
+    };
   try {
     const store = await options.open(object, signal);
     const repository = openBarmanRepository(store);
@@ -67,7 +75,11 @@ interface Reading {
   readonly signal: AbortSignal;
 }
 
-async function readServer(repository: Repository, server: string, { known, next, signal }: Reading): Promise<ObservedServer> {
+async function readServer(
+  repository: Repository,
+  server: string,
+  { known, next, signal }: Reading,
+): Promise<ObservedServer> {
   const before = known.catalogs.get(server);
   const catalog = await repository.catalog(server, { signal, ...(before && { known: before }) });
   next.catalogs.set(server, catalog);
@@ -139,4 +151,5 @@ function storeCheck(error: StoreError): StoreCheck {
   }
 }
 
-const withHint = (message: string, hint: string | undefined): string => (hint === undefined ? message : `${message} (${hint})`);
+const withHint = (message: string, hint: string | undefined): string =>
+  hint === undefined ? message : `${message} (${hint})`;

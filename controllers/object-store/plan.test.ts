@@ -7,7 +7,10 @@ import type { BackupRecord } from "#repository/catalog.ts";
 import { planStore, type ObservedServer, type ObservedStore, type StoreCheck } from "./plan.ts";
 
 const now = new Date("2026-11-21T12:00:00Z");
-const store: ObjectStore = { metadata: { name: "minio", namespace: "db", uid: "u" }, spec: { configuration: { destinationPath: "s3://b" } } };
+const store: ObjectStore = {
+  metadata: { name: "minio", namespace: "db", uid: "u" },
+  spec: { configuration: { destinationPath: "s3://b" } },
+};
 const backup = (id: string, changes: Partial<BackupRecord> = {}): BackupRecord => ({
   id,
   status: "done",
@@ -46,7 +49,10 @@ describe("an object store", () => {
       metadata: { name: "minio-pg" },
       status: { repository: { kind: "ObjectStore", name: "minio", uid: "u" }, windowFrom: "2026-11-01T00:00:00Z" },
     };
-    const silent = plan({ kind: "unknown", reason: "EndpointUnreachable", message: "no answer" }, { store: seen, archives: [archive] });
+    const silent = plan(
+      { kind: "unknown", reason: "EndpointUnreachable", message: "no answer" },
+      { store: seen, archives: [archive] },
+    );
     expect(silent.facts.serverCount).toBe(3);
     expect(silent.archives[0]?.facts.windowFrom).toBe("2026-11-01T00:00:00Z");
     expect(silent.archives[0]?.verdicts.map((verdict) => verdict.status)).toEqual(["Unknown", "Unknown"]);
@@ -68,7 +74,11 @@ describe("the archive of a server", () => {
 
   it("names what stops the primary's WAL", () => {
     const [archive] = plan(usable(server([backup("1")])), living({ archiveError: "disk on fire" })).archives;
-    expect(ready(archive!.verdicts)).toMatchObject({ status: "False", reason: "ArchiveFailing", message: "disk on fire" });
+    expect(ready(archive!.verdicts)).toMatchObject({
+      status: "False",
+      reason: "ArchiveFailing",
+      message: "disk on fire",
+    });
   });
 
   it("does not take an old report for health", () => {
@@ -77,13 +87,20 @@ describe("the archive of a server", () => {
   });
 
   it("says when the catalog cannot be read whole", () => {
-    const broken = { ...server([backup("1")]), catalog: { server: "pg", backups: [backup("1")], unreadable: [{ id: "2", error: "garbage" }] } };
-    expect(ready(plan(usable(broken)).archives[0]!.verdicts)).toMatchObject({ status: "False", reason: "MetadataUnreadable" });
+    const broken = {
+      ...server([backup("1")]),
+      catalog: { server: "pg", backups: [backup("1")], unreadable: [{ id: "2", error: "garbage" }] },
+    };
+    expect(ready(plan(usable(broken)).archives[0]!.verdicts)).toMatchObject({
+      status: "False",
+      reason: "MetadataUnreadable",
+    });
   });
 });
 
 describe("records of backups found in a store", () => {
-  const names = (check: StoreCheck, backups: readonly Backup[] = []) => plan(check, { backups }).records.map((record) => record.object.metadata.name);
+  const names = (check: StoreCheck, backups: readonly Backup[] = []) =>
+    plan(check, { backups }).records.map((record) => record.object.metadata.name);
 
   it("come back under the name that the store keeps, others under server and id", () => {
     expect(names(usable(server([backup("20261121T091500", { name: "nightly" })])))).toEqual(["nightly"]);
@@ -92,18 +109,29 @@ describe("records of backups found in a store", () => {
 
   it("are made once: not for a backup that a record or a request stands for", () => {
     const check = usable(server([backup("20261121T091500", { name: "b" })]));
-    const record: Backup = { metadata: { name: "x" }, spec: { repository: { kind: "ObjectStore", name: "minio", serverName: "pg" }, backupId: "20261121T091500" } };
+    const record: Backup = {
+      metadata: { name: "x" },
+      spec: { repository: { kind: "ObjectStore", name: "minio", serverName: "pg" }, backupId: "20261121T091500" },
+    };
     const finished: Backup = {
       metadata: { name: "b" },
       spec: { cluster: { name: "pg" } },
-      status: { backupId: "20261121T091500", serverName: "pg", repository: { kind: "ObjectStore", name: "minio", uid: "u" } },
+      status: {
+        backupId: "20261121T091500",
+        serverName: "pg",
+        repository: { kind: "ObjectStore", name: "minio", uid: "u" },
+      },
     };
     const running: Backup = { metadata: { name: "b" }, spec: { cluster: { name: "pg" } } };
     for (const known of [record, finished, running]) expect(names(check, [known])).toEqual([]);
   });
 
   it("do not take a name that something else has", () => {
-    const other: Backup = { metadata: { name: "nightly" }, spec: { cluster: { name: "other" } }, status: { backupId: "9", serverName: "other" } };
+    const other: Backup = {
+      metadata: { name: "nightly" },
+      spec: { cluster: { name: "other" } },
+      status: { backupId: "9", serverName: "other" },
+    };
     const [name] = names(usable(server([backup("20261121T091500", { name: "nightly" })])), [other]);
     expect(name).toMatch(/^nightly-[0-9a-f]{5}$/);
   });

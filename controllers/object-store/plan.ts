@@ -15,7 +15,10 @@ export interface ObservedServer {
   readonly catalog: Catalog;
   readonly newestWal?: { readonly name: string; readonly time: Date };
   /** The cluster that owner.json names. */
-  readonly owner?: { readonly systemID: string; readonly cluster: { readonly namespace: string; readonly name: string } };
+  readonly owner?: {
+    readonly systemID: string;
+    readonly cluster: { readonly namespace: string; readonly name: string };
+  };
   /** First recoverable moment and the newest that the archive reaches. */
   readonly window?: { readonly from: Date; readonly to?: Date };
 }
@@ -87,12 +90,17 @@ export function planStore(observed: ObservedStore): StorePlan {
 }
 
 /** A minute, spread by name so that many stores are not read at the same moment. */
-const requeueReadyMs = (store: ObjectStore): number => 55_000 + (Number.parseInt(shortHash(store.metadata.uid ?? store.metadata.name, 4), 16) % 10_000);
+const requeueReadyMs = (store: ObjectStore): number =>
+  55_000 + (Number.parseInt(shortHash(store.metadata.uid ?? store.metadata.name, 4), 16) % 10_000);
 
 function withoutReading(observed: ObservedStore, check: Exclude<StoreCheck, { kind: "usable" }>): StorePlan {
   const status = check.kind === "refused" ? "False" : "Unknown";
   const { conditions: _conditions, observedGeneration: _generation, ...previous } = observed.store.status ?? {};
-  const verdict = { status: "Unknown", reason: check.reason, message: `the store cannot be read: ${check.message}` } as const;
+  const verdict = {
+    status: "Unknown",
+    reason: check.reason,
+    message: `the store cannot be read: ${check.message}`,
+  } as const;
   return {
     facts: { ...previous, lastCheckedTime: seconds(observed.now) },
     verdicts: [{ type: "Ready", status, reason: check.reason, message: check.message }],
@@ -145,10 +153,14 @@ function planArchive(observed: ObservedStore, server: ObservedServer): PlannedAr
   const primary = living?.report && primaryEntry(living.report);
   const verdicts = [catalogVerdict(server.catalog), ...(living === undefined ? [] : [archivingVerdict(primary, now)])];
   const owner = server.owner;
-  const cluster = living !== undefined ? { name: living.name, living: true } : owner && { ...owner.cluster, living: false };
+  const cluster =
+    living !== undefined ? { name: living.name, living: true } : owner && { ...owner.cluster, living: false };
   return {
     name: objectName(store.metadata.name, server.server),
-    labels: { [labels.store]: store.metadata.name, ...(cluster && isObjectName(cluster.name) && { [labels.cluster]: cluster.name }) },
+    labels: {
+      [labels.store]: store.metadata.name,
+      ...(cluster && isObjectName(cluster.name) && { [labels.cluster]: cluster.name }),
+    },
     facts: {
       repository: { kind: "ObjectStore", name: store.metadata.name, uid: store.metadata.uid ?? "" },
       serverName: server.server,
@@ -169,7 +181,12 @@ function planArchive(observed: ObservedStore, server: ObservedServer): PlannedAr
 
 function catalogVerdict(catalog: Catalog): Verdict {
   if (catalog.unreadable.length === 0)
-    return { type: "CatalogSynced", status: "True", reason: "Succeeded", message: "every backup of the store is known" };
+    return {
+      type: "CatalogSynced",
+      status: "True",
+      reason: "Succeeded",
+      message: "every backup of the store is known",
+    };
   const ids = catalog.unreadable.slice(0, 5).map((entry) => entry.id);
   return {
     type: "CatalogSynced",
@@ -190,7 +207,12 @@ export const primaryEntry = (report: InstanceReport): Entry | undefined =>
 function archivingVerdict(primary: Entry | undefined, now: Date): Verdict {
   const ageMs = primary?.reportedAt === undefined ? Infinity : now.getTime() - Date.parse(primary.reportedAt);
   if (primary === undefined || ageMs > reportAgeMaxMs)
-    return { type: "Archiving", status: "Unknown", reason: "NoReport", message: "the primary's sidecar has not reported for three minutes" };
+    return {
+      type: "Archiving",
+      status: "Unknown",
+      reason: "NoReport",
+      message: "the primary's sidecar has not reported for three minutes",
+    };
   if (primary.archiveError !== undefined)
     return { type: "Archiving", status: "False", reason: "ArchiveFailing", message: primary.archiveError };
   return { type: "Archiving", status: "True", reason: "Succeeded", message: "the primary's WAL reaches the store" };
@@ -198,27 +220,54 @@ function archivingVerdict(primary: Entry | undefined, now: Date): Verdict {
 
 /** Restorable now: the catalog is known, a backup counts, and nothing says that WAL stays behind. */
 function archiveReady(verdicts: readonly Verdict[], backups: number): Verdict {
-  const failing = verdicts.find((verdict) => verdict.status === "False") ?? verdicts.find((verdict) => verdict.status === "Unknown");
+  const failing =
+    verdicts.find((verdict) => verdict.status === "False") ?? verdicts.find((verdict) => verdict.status === "Unknown");
   if (failing !== undefined) return { ...failing, type: "Ready" };
   if (backups === 0)
-    return { type: "Ready", status: "False", reason: "NoBackup", message: "no backup counts for restore yet: make one with a Backup" };
-  return { type: "Ready", status: "True", reason: "Succeeded", message: `restorable from ${backups} ${backups === 1 ? "backup" : "backups"}` };
+    return {
+      type: "Ready",
+      status: "False",
+      reason: "NoBackup",
+      message: "no backup counts for restore yet: make one with a Backup",
+    };
+  return {
+    type: "Ready",
+    status: "True",
+    reason: "Succeeded",
+    message: `restorable from ${backups} ${backups === 1 ? "backup" : "backups"}`,
+  };
 }
 
 /** Records for those backups of a server that no Backup stands for. */
 function planRecords(observed: ObservedStore, server: ObservedServer): PlannedRecord[] {
   const { store, backups } = observed;
   const uid = store.metadata.uid;
-  const known = new Set(backups.filter((backup) => isOf(backup, store, server.server)).flatMap((backup) => idOf(backup) ?? []));
+  const known = new Set(
+    backups.filter((backup) => isOf(backup, store, server.server)).flatMap((backup) => idOf(backup) ?? []),
+  );
   const taken = new Set(backups.map((backup) => backup.metadata.name));
   // A request whose id is not in its status yet is known by the name that it gave to the backup.
-  const pending = new Set(backups.filter((backup) => backup.spec.cluster !== undefined && idOf(backup) === undefined).map((b) => b.metadata.name));
+  const pending = new Set(
+    backups
+      .filter((backup) => backup.spec.cluster !== undefined && idOf(backup) === undefined)
+      .map((b) => b.metadata.name),
+  );
   const living = observed.clusters.get(server.server)?.name ?? server.owner?.cluster.name;
   return server.catalog.backups
-    .filter((record) => record.status !== "incomplete" && !known.has(record.id) && !(record.name !== undefined && pending.has(record.name)))
+    .filter(
+      (record) =>
+        record.status !== "incomplete" &&
+        !known.has(record.id) &&
+        !(record.name !== undefined && pending.has(record.name)),
+    )
     .map((record) => {
-      const wanted = record.name !== undefined && isObjectName(record.name) ? record.name : `${objectName(server.server)}-${record.id.toLowerCase()}`;
-      const name = taken.has(wanted) ? `${wanted.slice(0, 57)}-${shortHash(`${uid}/${server.server}/${record.id}`)}` : wanted;
+      const wanted =
+        record.name !== undefined && isObjectName(record.name)
+          ? record.name
+          : `${objectName(server.server)}-${record.id.toLowerCase()}`;
+      const name = taken.has(wanted)
+        ? `${wanted.slice(0, 57)}-${shortHash(`${uid}/${server.server}/${record.id}`)}`
+        : wanted;
       taken.add(name);
       const object: Backup = {
         apiVersion,
@@ -226,9 +275,15 @@ function planRecords(observed: ObservedStore, server: ObservedServer): PlannedRe
         metadata: {
           name,
           namespace: store.metadata.namespace ?? "",
-          labels: { [labels.store]: store.metadata.name, ...(living !== undefined && isObjectName(living) && { [labels.cluster]: living }) },
+          labels: {
+            [labels.store]: store.metadata.name,
+            ...(living !== undefined && isObjectName(living) && { [labels.cluster]: living }),
+          },
         },
-        spec: { repository: { kind: "ObjectStore", name: store.metadata.name, serverName: server.server }, backupId: record.id },
+        spec: {
+          repository: { kind: "ObjectStore", name: store.metadata.name, serverName: server.server },
+          backupId: record.id,
+        },
       };
       return { object, why: `backup ${record.id} of server ${server.server} has no record` };
     });
@@ -239,9 +294,12 @@ export const idOf = (backup: Backup): string | undefined => backup.spec.backupId
 /** Whether a Backup stands for something in this store under this server name. */
 function isOf(backup: Backup, store: ObjectStore, server: string): boolean {
   const { spec, status } = backup;
-  if (spec.repository !== undefined) return spec.repository.name === store.metadata.name && spec.repository.serverName === server;
+  if (spec.repository !== undefined)
+    return spec.repository.name === store.metadata.name && spec.repository.serverName === server;
   // A request that has its id but not its place yet must not get a second record meanwhile.
-  return status?.repository === undefined || (status.repository.uid === store.metadata.uid && status.serverName === server);
+  return (
+    status?.repository === undefined || (status.repository.uid === store.metadata.uid && status.serverName === server)
+  );
 }
 
 /** Kubernetes times have whole seconds. */

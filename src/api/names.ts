@@ -23,11 +23,15 @@ export function objectName(...parts: readonly string[]): string {
     .toLowerCase()
     .replaceAll(/[^a-z0-9-]+/g, "-")
     .replaceAll(/^-+|-+$/g, "");
-  return name === original && name.length <= 63 ? name : `${name.slice(0, 56).replaceAll(/-+$/g, "")}-${shortHash(original)}`;
+  return name === original && name.length <= 63
+    ? name
+    : `${name.slice(0, 56).replaceAll(/-+$/g, "")}-${shortHash(original)}`;
 }
 
 /** The first hexadecimal digits of the text's SHA-256. */
-export const shortHash = (text: string, digits = 5): string => createHash("sha256").update(text).digest("hex").slice(0, digits);
+export const shortHash = (text: string, digits = 5): string =>
+  createHash("sha256").update(text).digest("hex").slice(0, digits);
 
 /** Whether the text may be the name of an object and the value of a label as it stands. */
-export const isObjectName = (text: string): boolean => text.length <= 63 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(text);
+export const isObjectName = (text: string): boolean =>
+  text.length <= 63 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(text);

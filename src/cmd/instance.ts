@@ -46,7 +46,8 @@ const client = createRestClient(createInClusterTransport(address), { userAgent: 
 const stores = createStoreSource({
   load: async (name, loading) => {
     const object = await client.get<ObjectStore>(objectStores, { namespace, name }, { signal: loading });
-    if (object === undefined) throw new StoreConfigError("StoreNotFound", `ObjectStore ${name} does not exist in namespace ${namespace}`);
+    if (object === undefined)
+      throw new StoreConfigError("StoreNotFound", `ObjectStore ${name} does not exist in namespace ${namespace}`);
     return resolveStoreConfig(object, readSecretsOf(client, namespace), { signal: loading });
   },
   open: openStore,
@@ -56,7 +57,12 @@ const stores = createStoreSource({
 
 let restore: RunningRestore | undefined;
 const locate = createLocate(stores);
-const archiver = createArchiver({ pgdata, walDirectory: join(pgdata, "pg_wal"), logger, clusterIdentity: { namespace, name: cluster, uid: "" } });
+const archiver = createArchiver({
+  pgdata,
+  walDirectory: join(pgdata, "pg_wal"),
+  logger,
+  clusterIdentity: { namespace, name: cluster, uid: "" },
+});
 const fetcher = createFetcher({ spoolDirectory: join(scratch, "wal-restore"), logger });
 const backups = createBackups({ surroundings, stores, logger });
 const onWaiting = (message: string | undefined): void => {
@@ -67,9 +73,9 @@ const wal = createWalPort({ pgdata, archiver, fetcher, locate, onWaiting, logger
 const report = createReport({
   surroundings,
   archiver,
-  backup: backups.current,
+  backup: () => backups.current(),
   restore: () => restore,
-  cancelBackup: backups.cancel,
+  cancelBackup: (name) => backups.cancel(name),
   logger,
 });
 
@@ -84,7 +90,10 @@ const server = await serveUnix(socketPath, {
   ],
 });
 logger.info({ version }, "serving");
-const reporting = runReporter({ client, namespace, cluster, pod, describe: report.describe, onWishes: report.follow, logger }, signal);
+const reporting = runReporter(
+  { client, namespace, cluster, pod, describe: report.describe, onWishes: report.follow, logger },
+  signal,
+);
 
 await aborted(signal);
 logger.info("stopping");

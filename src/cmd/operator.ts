@@ -30,9 +30,13 @@ const background = new AbortController();
 const running = informers.map((informer) => informer.run(background.signal));
 
 const stores = createOperatorStores(client, caches.stores, logger);
-const access = createAccessKeeper(client, (storeNamespace, name) => caches.stores.get({ namespace: storeNamespace, name }));
-const leadership = runWhenLeader({ client, lease: { namespace, name: "holdfast" }, identity: pod, logger }, signal, (leading) =>
-  lead({ client, namespace, pod, caches, access, stores, logger }, leading),
+const access = createAccessKeeper(client, (storeNamespace, name) =>
+  caches.stores.get({ namespace: storeNamespace, name }),
+);
+const leadership = runWhenLeader(
+  { client, lease: { namespace, name: "holdfast" }, identity: pod, logger },
+  signal,
+  (leading) => lead({ client, namespace, pod, caches, access, stores, logger }, leading),
 );
 
 await Promise.all(informers.map((informer) => informer.synced(signal)));

@@ -22,7 +22,11 @@ export const readSecretsOf =
     return Buffer.from(value, "base64").toString("utf8");
   };
 
-async function find(client: KubeClient, key: { namespace: string; name: string }, signal: AbortSignal): Promise<Secret | undefined> {
+async function find(
+  client: KubeClient,
+  key: { namespace: string; name: string },
+  signal: AbortSignal,
+): Promise<Secret | undefined> {
   try {
     return await client.get<Secret>(secrets, key, { signal });
   } catch (error) {

@@ -5,7 +5,18 @@ import { join } from "node:path";
 import { styleText } from "node:util";
 import { deploy } from "../cluster/deploy.ts";
 import { up } from "../cluster/up.ts";
-import { adapt, apply, freshNamespace, kubectl, primaryOf, psql, startWriting, until, untilHealthy, read } from "../e2e/steps.ts";
+import {
+  adapt,
+  apply,
+  freshNamespace,
+  kubectl,
+  primaryOf,
+  psql,
+  startWriting,
+  until,
+  untilHealthy,
+  read,
+} from "../e2e/steps.ts";
 
 const namespace = "demo";
 const started = Date.now();
@@ -35,20 +46,35 @@ await apply(namespace, example("objectstore.yaml"));
 await apply(namespace, example("cluster.yaml"));
 await untilHealthy(namespace, "pg");
 const primary = await primaryOf(namespace, "pg");
-await psql(namespace, primary, "CREATE TABLE orders (id bigserial PRIMARY KEY, at timestamptz DEFAULT clock_timestamp(), note text)");
+await psql(
+  namespace,
+  primary,
+  "CREATE TABLE orders (id bigserial PRIMARY KEY, at timestamptz DEFAULT clock_timestamp(), note text)",
+);
 
 say("rows are being written; a backup is taken meanwhile (examples/backup.yaml)");
 const before = startWriting(namespace, primary);
 await apply(namespace, example("backup.yaml"));
-await kubectl(["wait", "--namespace", namespace, "--for=condition=Ready", "backups.holdfast.dev/pg-first", "--timeout=300s"], {
-  signal: AbortSignal.timeout(310_000),
-});
+await kubectl(
+  ["wait", "--namespace", namespace, "--for=condition=Ready", "backups.holdfast.dev/pg-first", "--timeout=300s"],
+  {
+    signal: AbortSignal.timeout(310_000),
+  },
+);
 const expected = await before.stop();
-const moment = await psql(namespace, primary, `SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`);
+const moment = await psql(
+  namespace,
+  primary,
+  `SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`,
+);
 say(`${expected} rows at ${moment}; more are written after that moment`);
 
 const after = startWriting(namespace, primary);
-await until("rows after the moment", 60_000, async () => Number(await psql(namespace, primary, "SELECT count(*) FROM orders")) >= expected + 50);
+await until(
+  "rows after the moment",
+  60_000,
+  async () => Number(await psql(namespace, primary, "SELECT count(*) FROM orders")) >= expected + 50,
+);
 const total = await after.stop();
 await psql(namespace, primary, "SELECT pg_switch_wal()");
 say(`${total} rows now`);
@@ -56,9 +82,15 @@ say(`${total} rows now`);
 say(`a new cluster as "pg" was at ${moment} (examples/recovery.yaml)`);
 await apply(namespace, example("recovery.yaml").replace(/targetTime: "[^"]*"/, `targetTime: "${moment}"`));
 await untilHealthy(namespace, "pg-restored");
-const restored = Number(await psql(namespace, await primaryOf(namespace, "pg-restored"), "SELECT count(*) FROM orders"));
+const restored = Number(
+  await psql(namespace, await primaryOf(namespace, "pg-restored"), "SELECT count(*) FROM orders"),
+);
 
-await until("the archive's window to show", 120_000, async () => (await read(namespace, "archives/minio-pg", "{.status.windowFrom}")) !== "");
+await until(
+  "the archive's window to show",
+  120_000,
+  async () => (await read(namespace, "archives/minio-pg", "{.status.windowFrom}")) !== "",
+);
 await show("get", "backups", "-n", namespace);
 await show("get", "objectstores,archives", "-n", namespace);
 await show("describe", "backups.holdfast.dev/pg-first", "-n", namespace);

@@ -6,7 +6,10 @@ import { clusterEnvironment, processEnvironment } from "../cluster/env.ts";
 import { network, store } from "../cluster/settings.ts";
 
 /** Runs kubectl to its end and gives what it printed; `input` is its standard input. */
-export const kubectl = (args: readonly string[], options: { readonly input?: string; readonly signal?: AbortSignal } = {}): Promise<string> =>
+export const kubectl = (
+  args: readonly string[],
+  options: { readonly input?: string; readonly signal?: AbortSignal } = {},
+): Promise<string> =>
   command("kubectl", args, {
     env: processEnvironment(),
     signal: options.signal ?? AbortSignal.timeout(60_000),
@@ -21,7 +24,11 @@ export const read = async (namespace: string, object: string, jsonpath: string):
   kubectl(["get", "--namespace", namespace, object, "--ignore-not-found", "-o", `jsonpath=${jsonpath}`]);
 
 /** Asks `check` until it gives a value; fails after `timeoutMs` with what it was waiting for and the last problem. */
-export async function until<T>(what: string, timeoutMs: number, check: () => Promise<T | undefined | false>): Promise<T> {
+export async function until<T>(
+  what: string,
+  timeoutMs: number,
+  check: () => Promise<T | undefined | false>,
+): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   let problem: unknown;
   for (;;) {
@@ -41,7 +48,9 @@ export async function until<T>(what: string, timeoutMs: number, check: () => Pro
  * earlier run left in it is removed first.
  */
 export async function freshNamespace(namespace: string): Promise<void> {
-  await kubectl(["delete", "namespace", namespace, "--ignore-not-found", "--wait"], { signal: AbortSignal.timeout(180_000) });
+  await kubectl(["delete", "namespace", namespace, "--ignore-not-found", "--wait"], {
+    signal: AbortSignal.timeout(180_000),
+  });
   await kubectl(["create", "namespace", namespace]);
   const metadata = { name: "minio" };
   const service = { apiVersion: "v1", kind: "Service", metadata, spec: { ports: [{ port: 9000 }] } };
@@ -66,9 +75,12 @@ export const adapt = (manifest: string, folder: string): string =>
 
 /** Waits until all instances of a CNPG Cluster are ready and it calls itself healthy. */
 export async function untilHealthy(namespace: string, cluster: string, timeoutMs = 300_000): Promise<void> {
-  const fields = "{.status.phase}|{.spec.instances}|{.status.readyInstances}|{.status.currentPrimary}|{.status.targetPrimary}";
+  const fields =
+    "{.status.phase}|{.spec.instances}|{.status.readyInstances}|{.status.currentPrimary}|{.status.targetPrimary}";
   await until(`cluster ${cluster} to be healthy`, timeoutMs, async () => {
-    const [phase, wanted, ready, current, target] = (await read(namespace, `clusters.postgresql.cnpg.io/${cluster}`, fields)).split("|");
+    const [phase, wanted, ready, current, target] = (
+      await read(namespace, `clusters.postgresql.cnpg.io/${cluster}`, fields)
+    ).split("|");
     return phase === "Cluster in healthy state" && wanted === ready && current === target;
   });
 }
@@ -77,8 +89,11 @@ export const primaryOf = (namespace: string, cluster: string): Promise<string> =
   read(namespace, `clusters.postgresql.cnpg.io/${cluster}`, "{.status.currentPrimary}");
 
 const psqlArgs = (namespace: string, pod: string, sql: string): string[] => [
-  ...["exec", "--namespace", namespace, pod, "-c", "postgres", "--"],
-  ...["psql", "-qAtX", "-v", "ON_ERROR_STOP=1", "-d", "app", "-c", sql],
+  ..."exec --namespace".split(" "),
+  namespace,
+  pod,
+  ..."-c postgres -- psql -qAtX -v ON_ERROR_STOP=1 -d app -c".split(" "),
+  sql,
 ];
 
 /** What psql prints for one statement, run as postgres in database app of a pod. */
@@ -94,7 +109,10 @@ export interface Writer {
 export function startWriting(namespace: string, pod: string): Writer {
   const sql =
     "DO $$ BEGIN FOR i IN 1..100000 LOOP INSERT INTO orders(note) VALUES ('order ' || i); COMMIT; PERFORM pg_sleep(0.1); END LOOP; END $$";
-  const child: ChildProcess = spawn("kubectl", psqlArgs(namespace, pod, sql), { env: processEnvironment(), stdio: "ignore" });
+  const child: ChildProcess = spawn("kubectl", psqlArgs(namespace, pod, sql), {
+    env: processEnvironment(),
+    stdio: "ignore",
+  });
   return {
     stop: async () => {
       const others = "pid <> pg_backend_pid() AND query LIKE 'DO %orders%'";

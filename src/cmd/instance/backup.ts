@@ -84,7 +84,11 @@ export function createBackups({ surroundings, stores, logger }: BackupDeps): Ins
       tablespaceMap: new Uint8Array(),
       instanceId: surroundings.pod,
       online: true,
-      metadata: { timeline: String(outcome.timeline), systemID: outcome.systemId, sizeBytes: String(outcome.sizeBytes) },
+      metadata: {
+        timeline: String(outcome.timeline),
+        systemID: outcome.systemId,
+        sizeBytes: String(outcome.sizeBytes),
+      },
     };
   }
 
@@ -117,7 +121,10 @@ export function createBackups({ surroundings, stores, logger }: BackupDeps): Ins
 function refuseParameters({ parameters }: BackupOrder): void {
   const [first] = Object.keys(parameters);
   if (first !== undefined)
-    throw new RpcError("INVALID_ARGUMENT", `pluginConfiguration.parameters.${first}: a backup takes no parameters yet; remove it`);
+    throw new RpcError(
+      "INVALID_ARGUMENT",
+      `pluginConfiguration.parameters.${first}: a backup takes no parameters yet; remove it`,
+    );
 }
 
 function notTheArchiver({ cluster }: BackupOrder, error: unknown): RpcError | undefined {

@@ -28,7 +28,10 @@ export function createReport({ surroundings, archiver, backup, restore, cancelBa
   let switchedAfter: bigint | undefined;
 
   const connect = (signal: AbortSignal) =>
-    connectPostgres({ host: surroundings.socketDirectory, port: surroundings.port, applicationName: "holdfast-report" }, signal);
+    connectPostgres(
+      { host: surroundings.socketDirectory, port: surroundings.port, applicationName: "holdfast-report" },
+      signal,
+    );
 
   async function askRole(signal: AbortSignal): Promise<void> {
     askedAt = performance.now();
@@ -100,4 +103,3 @@ export function createReport({ surroundings, archiver, backup, restore, cancelBa
 
   return { describe, follow };
 }
-

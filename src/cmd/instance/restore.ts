@@ -28,7 +28,11 @@ const walVolumeDirectory = "/var/lib/postgresql/wal/pg_wal";
 
 export function createRestorePort({ pgdata, stores, tell, logger }: RestoreDeps): RestoreJobPort {
   /** A store that is away is waited for: failing would cost one of the few tries that the Job has. */
-  const patiently = (reference: StoreReference, use: (opened: OpenedStore) => Promise<void>, signal: AbortSignal): Promise<void> =>
+  const patiently = (
+    reference: StoreReference,
+    use: (opened: OpenedStore) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void> =>
     retry(async () => use(await within(30_000, signal, (limited) => stores.get(reference.name, { signal: limited }))), {
       attempts: Infinity,
       firstMs: 1_000,
@@ -90,7 +94,11 @@ function isWorthWaiting(error: unknown): boolean {
 }
 
 /** The archive that the new cluster will write to must be its own: an empty one, while it has no identity yet. */
-async function refuseUsedArchive({ store }: OpenedStore, { name, serverName }: StoreReference, signal: AbortSignal): Promise<void> {
+async function refuseUsedArchive(
+  { store }: OpenedStore,
+  { name, serverName }: StoreReference,
+  signal: AbortSignal,
+): Promise<void> {
   const repository = openBarmanRepository(store);
   const newest = await repository.newestWal(serverName, { signal });
   const owner = await repository.owner(serverName, { signal });

@@ -3,7 +3,12 @@ import { backupReconcile, backupSources, mirrorReconcile } from "#controllers/ba
 import { Catalogs } from "#controllers/catalogs.ts";
 import type { AccessKeeper } from "#controllers/cluster/access-keeper.ts";
 import { clusterReconcile, clusterSources } from "#controllers/cluster/controller.ts";
-import { certificateReconcile, certificateSources, installationReconcile, installationSources } from "#controllers/installation/controller.ts";
+import {
+  certificateReconcile,
+  certificateSources,
+  installationReconcile,
+  installationSources,
+} from "#controllers/installation/controller.ts";
 import { storeReconcile, storeSources } from "#controllers/object-store/controller.ts";
 import { Trigger } from "#controllers/trigger.ts";
 import type { KubeClient } from "#kube/client.ts";
@@ -47,12 +52,21 @@ export async function lead(deps: LeadDeps, signal: AbortSignal): Promise<void> {
 
   await Promise.all([
     ...ownInformers.map((informer) => informer.run(signal)),
-    run("certificates", certificateSources({ ...shared, deployment: shared.deployment }), certificateReconcile(shared, logger), 1),
+    run(
+      "certificates",
+      certificateSources({ ...shared, deployment: shared.deployment }),
+      certificateReconcile(shared, logger),
+      1,
+    ),
     run("installation", installationSources(shared), installationReconcile(shared), 1),
     run("cluster", clusterSources(shared), clusterReconcile(shared)),
     run("objectstore", storeSources(shared), storeReconcile(shared), 4),
     run("backup", backupSources(shared), backupReconcile(shared), 4),
-    run("cnpg-backup", [sourceOf(own.cnpgBackups, ownKey), { ...noSource, synced: (s) => own.backups.synced(s) }], mirrorReconcile(shared)),
+    run(
+      "cnpg-backup",
+      [sourceOf(own.cnpgBackups, ownKey), { ...noSource, synced: (s) => own.backups.synced(s) }],
+      mirrorReconcile(shared),
+    ),
   ]);
 }
 

@@ -48,7 +48,10 @@ export function createRecoveryGate({ source }: OperatorStores, logger: Logger): 
     async check(cluster, signal) {
       if (!isArchiveRecovery(cluster) || cluster.spec.recovery === undefined) return;
       const answer = await preview(cluster, withDeadline(signal, waitMs)).catch((error: unknown) => {
-        logger.info({ err: error, namespace: cluster.metadata.namespace, name: cluster.metadata.name }, "recovery target not checked");
+        logger.info(
+          { err: error, namespace: cluster.metadata.namespace, name: cluster.metadata.name },
+          "recovery target not checked",
+        );
         return undefined;
       });
       if (answer?.kind === "unreachable") throw new RpcError("FAILED_PRECONDITION", answer.message);

@@ -46,10 +46,14 @@ export async function serveCnpg(deps: ServeDeps, signal: AbortSignal): Promise<{
         const configMap = caches.sidecarConfig.get({ namespace, name: sidecarConfigName });
         const config = configMap && parseSidecarConfig(configMap);
         if (config === undefined)
-          throw new RpcError("UNAVAILABLE", `ConfigMap ${sidecarConfigName} is not there yet: the operator's rollout has not finished`);
+          throw new RpcError(
+            "UNAVAILABLE",
+            `ConfigMap ${sidecarConfigName} is not there yet: the operator's rollout has not finished`,
+          );
         return config;
       },
-      storeSidecarSettings: (storeNamespace, name) => caches.stores.get({ namespace: storeNamespace, name })?.spec.instanceSidecarConfiguration,
+      storeSidecarSettings: (storeNamespace, name) =>
+        caches.stores.get({ namespace: storeNamespace, name })?.spec.instanceSidecarConfiguration,
     }),
     reconcilerHooksService({
       ensureCluster: async (cluster, hookSignal) => {
@@ -90,7 +94,11 @@ async function readUntilThere(client: KubeClient, namespace: string, signal: Abo
   }
 }
 
-async function readCertificates(client: KubeClient, namespace: string, signal: AbortSignal): Promise<Certificates | undefined> {
+async function readCertificates(
+  client: KubeClient,
+  namespace: string,
+  signal: AbortSignal,
+): Promise<Certificates | undefined> {
   const secret = await client.get<Secret>(secrets, { namespace, name: serverSecret }, { signal });
   const text = (key: string): string => Buffer.from(secret?.data?.[key] ?? "", "base64").toString("utf8");
   const [certificate, key, clientCa] = [text("tls.crt"), text("tls.key"), text("ca.crt")];

@@ -19,7 +19,11 @@ export interface OperatorStores {
   close(): void;
 }
 
-export function createOperatorStores(client: KubeClient, stores: Informer<StoreObject>, logger: Logger): OperatorStores {
+export function createOperatorStores(
+  client: KubeClient,
+  stores: Informer<StoreObject>,
+  logger: Logger,
+): OperatorStores {
   const source = createStoreSource({
     load: async (name, signal) => {
       const key = parseKey(name);

@@ -38,11 +38,23 @@ async function writeReports(options: ReporterOptions, signal: AbortSignal): Prom
   let failures = 0;
   while (!signal.aborted) {
     try {
-      const entry: Entry = { ...(await options.describe(withDeadline(signal, 5_000))), reportedAt: new Date().toISOString() };
+      const entry: Entry = {
+        ...(await options.describe(withDeadline(signal, 5_000))),
+        reportedAt: new Date().toISOString(),
+      };
       if (isReportDue(entry, last, Date.now())) {
-        const report = { apiVersion, kind: "InstanceReport", metadata: { name: cluster, namespace }, status: { instances: { [pod]: entry } } };
+        const report = {
+          apiVersion,
+          kind: "InstanceReport",
+          metadata: { name: cluster, namespace },
+          status: { instances: { [pod]: entry } },
+        };
         const fieldManager = `holdfast-instance-${pod}`;
-        await client.apply(instanceReports, report, { fieldManager, subresource: "status", signal: withDeadline(signal, 10_000) });
+        await client.apply(instanceReports, report, {
+          fieldManager,
+          subresource: "status",
+          signal: withDeadline(signal, 10_000),
+        });
         last = { entry, atMs: Date.now() };
         failures = 0;
       }
@@ -66,7 +78,11 @@ async function followWishes(options: ReporterOptions, signal: AbortSignal): Prom
   };
   while (!signal.aborted) {
     try {
-      const report = await client.get<InstanceReport>(instanceReports, { namespace, name: cluster }, { signal: withDeadline(signal, 10_000) });
+      const report = await client.get<InstanceReport>(
+        instanceReports,
+        { namespace, name: cluster },
+        { signal: withDeadline(signal, 10_000) },
+      );
       failures = 0;
       if (report === undefined) {
         await delay(10_000, signal);

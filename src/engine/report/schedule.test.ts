@@ -23,7 +23,9 @@ describe("when a sidecar reports", () => {
   it("tells at once that a backup waits for a segment, begins or ends", () => {
     const running = { ...last.entry, backup: { name: "b" } };
     expect(isReportDue(running, last, 1)).toBe(true);
-    expect(isReportDue({ ...running, backup: { name: "b", waitingForSegment: "1" } }, { entry: running, atMs: 0 }, 1)).toBe(true);
+    expect(
+      isReportDue({ ...running, backup: { name: "b", waitingForSegment: "1" } }, { entry: running, atMs: 0 }, 1),
+    ).toBe(true);
     expect(isReportDue(last.entry, { entry: running, atMs: 0 }, 1)).toBe(true);
   });
 });

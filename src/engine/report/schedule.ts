@@ -18,10 +18,15 @@ export function isReportDue(next: Entry, last: LastWrite | undefined, nowMs: num
   if (last === undefined) return true;
   const ageMs = nowMs - last.atMs;
   if (ageMs >= heartbeatMs) return true;
-  if (waitingSegment(next) !== waitingSegment(last.entry) || (next["backup"] === undefined) !== (last.entry["backup"] === undefined)) return true;
+  if (
+    waitingSegment(next) !== waitingSegment(last.entry) ||
+    (next["backup"] === undefined) !== (last.entry["backup"] === undefined)
+  )
+    return true;
   return ageMs >= changeIntervalMs && steady(next) !== steady(last.entry);
 }
 
-const waitingSegment = (entry: Entry): unknown => (entry["backup"] as { waitingForSegment?: string } | undefined)?.waitingForSegment;
+const waitingSegment = (entry: Entry): unknown =>
+  (entry["backup"] as { waitingForSegment?: string } | undefined)?.waitingForSegment;
 
 const steady = (entry: Entry): string => JSON.stringify(Object.entries(entry).filter(([key]) => !restless.has(key)));
