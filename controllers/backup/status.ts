@@ -40,7 +40,7 @@ export function describeRecord(record: BackupRecord, repository: RepositoryFacts
     sizeBytes: record.sizeBytes,
     storedBytes: record.storedBytes,
     size: record.sizeBytes === undefined ? undefined : formatBytes(record.sizeBytes),
-  }) as Partial<Status>;
+  });
 }
 
 /** "2026-11-21T09:15:00Z": Kubernetes times have whole seconds. */

@@ -5,6 +5,7 @@ import { sourceOf, type Reconcile, type Source } from "#kube/controller.ts";
 import type { Informer } from "#kube/informer.ts";
 import type { Resource } from "#kube/object.ts";
 import { createCertificateKeeper } from "#kube/pki/keeper.ts";
+import type { CertificatePolicy } from "#kube/pki/plan.ts";
 import type { Logger } from "#observe/logger.ts";
 import { planSidecar, type Deployment } from "./plan.ts";
 
@@ -62,7 +63,11 @@ export const certificateSources = ({ namespace, deployment }: InstallationDeps):
 ];
 
 /** CNPG verifies the server by the Service's name. */
-export function certificateReconcile({ client, namespace }: InstallationDeps, logger: Logger): Reconcile {
+export function certificateReconcile(
+  { client, namespace }: InstallationDeps,
+  policy: CertificatePolicy,
+  logger: Logger,
+): Reconcile {
   const keeper = createCertificateKeeper({
     client,
     namespace,
@@ -77,6 +82,7 @@ export function certificateReconcile({ client, namespace }: InstallationDeps, lo
     ],
     logger,
     labels,
+    policy,
   });
   return async (_key, signal) => ({ requeueAfterMs: await keeper.keep(signal) });
 }

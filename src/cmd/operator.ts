@@ -1,6 +1,7 @@
 // The operator. Every replica serves CNPG over mutual TLS, from memory; one of them leads and runs the controllers.
 // The port is opened last and closed first: an open port is what the probes of the Deployment wait for.
 import { createAccessKeeper } from "#controllers/cluster/access-keeper.ts";
+import { certificatePolicy } from "#controllers/installation/certificate-policy.ts";
 import type { Informer } from "#kube/informer.ts";
 import { runWhenLeader } from "#kube/leader.ts";
 import type { KubeObject } from "#kube/object.ts";
@@ -19,6 +20,7 @@ const { POD_NAME: pod, POD_NAMESPACE: namespace, LOG_LEVEL: level = "info" } = p
 if (pod === undefined || namespace === undefined) throw new Error("POD_NAME and POD_NAMESPACE must be set");
 
 const logger = createLogger(logLevels.includes(level as LogLevel) ? (level as LogLevel) : "info", { pod });
+const certificates = certificatePolicy(process.env["CERTIFICATE_LIFETIME"]);
 const signal = stopSignal();
 const transport = await loadClientNodeTransport();
 const client = createRestClient(transport, { userAgent: "holdfast" });
@@ -36,7 +38,7 @@ const access = createAccessKeeper(client, (storeNamespace, name) =>
 const leadership = runWhenLeader(
   { client, lease: { namespace, name: "holdfast" }, identity: pod, logger },
   signal,
-  (leading) => lead({ client, namespace, pod, caches, access, stores, logger }, leading),
+  (leading) => lead({ client, namespace, pod, caches, access, stores, certificates, logger }, leading),
 );
 
 await Promise.all(informers.map((informer) => informer.synced(signal)));

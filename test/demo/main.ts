@@ -1,13 +1,12 @@
 // `npm run demo`: the main job from nothing. A cluster archives its WAL and is backed up, rows go on being written, and a
 // second cluster comes back from the archive as the first one was at a moment in between. Ends with the rows counted.
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { styleText } from "node:util";
 import { deploy } from "../cluster/deploy.ts";
 import { up } from "../cluster/up.ts";
 import {
   adapt,
   apply,
+  example,
   freshNamespace,
   kubectl,
   primaryOf,
@@ -32,8 +31,7 @@ async function show(...args: string[]): Promise<void> {
   console.log(await kubectl(args));
 }
 
-const example = (file: string): string =>
-  adapt(readFileSync(join(import.meta.dirname, "..", "..", "examples", file), "utf8"), `demo-${started}`);
+const adapted = (file: string): string => adapt(example(file), `demo-${started}`);
 
 say("bringing up Kubernetes, CloudNativePG and MinIO (the first time this compiles them: about ten minutes)");
 await up();
@@ -42,8 +40,8 @@ await deploy();
 
 say("a store and a cluster of two instances that archives to it (examples/objectstore.yaml, examples/cluster.yaml)");
 await freshNamespace(namespace);
-await apply(namespace, example("objectstore.yaml"));
-await apply(namespace, example("cluster.yaml"));
+await apply(namespace, adapted("objectstore.yaml"));
+await apply(namespace, adapted("cluster.yaml"));
 await untilHealthy(namespace, "pg");
 const primary = await primaryOf(namespace, "pg");
 await psql(
@@ -54,7 +52,7 @@ await psql(
 
 say("rows are being written; a backup is taken meanwhile (examples/backup.yaml)");
 const before = startWriting(namespace, primary);
-await apply(namespace, example("backup.yaml"));
+await apply(namespace, adapted("backup.yaml"));
 await kubectl(
   ["wait", "--namespace", namespace, "--for=condition=Ready", "backups.holdfast.dev/pg-first", "--timeout=300s"],
   {
@@ -80,7 +78,7 @@ await psql(namespace, primary, "SELECT pg_switch_wal()");
 say(`${total} rows now`);
 
 say(`a new cluster as "pg" was at ${moment} (examples/recovery.yaml)`);
-await apply(namespace, example("recovery.yaml").replace(/targetTime: "[^"]*"/, `targetTime: "${moment}"`));
+await apply(namespace, adapted("recovery.yaml").replace(/targetTime: "[^"]*"/, `targetTime: "${moment}"`));
 await untilHealthy(namespace, "pg-restored");
 const restored = Number(
   await psql(namespace, await primaryOf(namespace, "pg-restored"), "SELECT count(*) FROM orders"),

@@ -1,5 +1,7 @@
 // What the demo and the journeys do to the cluster, as a person with kubectl would: apply, wait, look, ask PostgreSQL.
 import { spawn, type ChildProcess } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { command } from "../cluster/command.ts";
 import { clusterEnvironment, processEnvironment } from "../cluster/env.ts";
@@ -64,6 +66,10 @@ export async function freshNamespace(namespace: string): Promise<void> {
   };
   await apply(namespace, JSON.stringify({ apiVersion: "v1", kind: "List", items: [service, endpoints] }));
 }
+
+/** A file of examples/ as it stands. */
+export const example = (file: string): string =>
+  readFileSync(join(import.meta.dirname, "..", "..", "examples", file), "utf8");
 
 /** An example for this cluster: its PostgreSQL image, its store's keys and a folder of its own in the bucket. */
 export const adapt = (manifest: string, folder: string): string =>

@@ -16,6 +16,7 @@ import { ownKey, runController, sourceOf, type Reconcile, type Source } from "#k
 import { createEventRecorder } from "#kube/events.ts";
 import type { Informer } from "#kube/informer.ts";
 import type { KubeObject } from "#kube/object.ts";
+import type { CertificatePolicy } from "#kube/pki/plan.ts";
 import type { Logger } from "#observe/logger.ts";
 import { createLeaderCaches, type createReplicaCaches } from "./caches.ts";
 import type { OperatorStores } from "./stores.ts";
@@ -27,6 +28,7 @@ export interface LeadDeps {
   readonly caches: ReturnType<typeof createReplicaCaches>;
   readonly access: AccessKeeper;
   readonly stores: OperatorStores;
+  readonly certificates: CertificatePolicy;
   readonly logger: Logger;
 }
 
@@ -55,7 +57,7 @@ export async function lead(deps: LeadDeps, signal: AbortSignal): Promise<void> {
     run(
       "certificates",
       certificateSources({ ...shared, deployment: shared.deployment }),
-      certificateReconcile(shared, logger),
+      certificateReconcile(shared, deps.certificates, logger),
       1,
     ),
     run("installation", installationSources(shared), installationReconcile(shared), 1),
