@@ -26,15 +26,12 @@ export interface PluginEntry {
 export interface ExternalCluster {
   readonly name: string;
   readonly plugin: PluginEntry | undefined;
-  /** Whether it can be streamed from. */
-  readonly hasConnectionParameters: boolean;
 }
 
 export interface RecoveryBootstrap {
   /** Name of the external cluster to recover from. */
   readonly source: string | undefined;
   readonly recoveryTarget: RecoveryTargetBlock | undefined;
-  readonly fromVolumeSnapshots: boolean;
 }
 
 export interface ReplicaSettings {
@@ -135,13 +132,11 @@ function decodePlugin(entry: unknown): PluginEntry | undefined {
 const decodeExternal = (entry: Fields): ExternalCluster => ({
   name: textOf(entry["name"]) ?? "",
   plugin: decodePlugin(entry["plugin"]),
-  hasConnectionParameters: Object.keys(fieldsOf(entry["connectionParameters"])).length > 0,
 });
 
 const decodeRecovery = (recovery: Fields): RecoveryBootstrap => ({
   source: textOf(recovery["source"]),
   recoveryTarget: isObject(recovery["recoveryTarget"]) ? recovery["recoveryTarget"] : undefined,
-  fromVolumeSnapshots: isObject(recovery["volumeSnapshots"]),
 });
 
 const decodeReplica = (replica: Fields): ReplicaSettings => ({
