@@ -39,11 +39,24 @@ export const sidecarConfigName = "holdfast-sidecar";
 
 const dataKey = "sidecar.json";
 
-/** All but the image, for the one who writes the ConfigMap. */
+/**
+ * All but the image, for the one who writes the ConfigMap. The flags and variables keep an idle sidecar small: little
+ * young heap, and memory of large buffers given back to the system as soon as they are freed.
+ */
 export const sidecarDefaults: Omit<SidecarConfig, "image"> = {
-  command: ["/usr/local/bin/node", "--max-semi-space-size=1", "/app/instance.js"],
+  command: [
+    "/usr/local/bin/node",
+    "--max-semi-space-size=1",
+    "--max-old-space-size=128",
+    "--optimize-for-size",
+    "/app/instance.js",
+  ],
   resources: { requests: { cpu: "10m", memory: "128Mi" } },
-  env: [],
+  env: [
+    { name: "MALLOC_ARENA_MAX", value: "1" },
+    { name: "MALLOC_MMAP_THRESHOLD_", value: "131072" },
+    { name: "MALLOC_TRIM_THRESHOLD_", value: "131072" },
+  ],
   logLevel: "info",
 };
 
