@@ -1,6 +1,7 @@
 // One request over node:https, shared by both transports. A kept-alive connection that the server closed meanwhile
 // shows only when it is used again; a request that may be repeated is then sent once more on another connection.
 import { Agent, request as httpsRequest, type RequestOptions } from "node:https";
+import type { SecureContext } from "node:tls";
 import type { TransportRequest, TransportResponse } from "./transport.ts";
 
 /**
@@ -8,10 +9,19 @@ import type { TransportRequest, TransportResponse } from "./transport.ts";
  * pkg/server/secure_serving.go). A watch holds one connection for its whole life.
  */
 export const createAgent = (maxConnections: number): Agent =>
-  new Agent({ keepAlive: true, timeout: 60_000, maxSockets: maxConnections, maxFreeSockets: 4, scheduling: "lifo" });
+  new Agent({
+    keepAlive: true,
+    timeout: 60_000,
+    maxSockets: maxConnections,
+    maxFreeSockets: maxConnections,
+    scheduling: "lifo",
+  });
 
 /** Where to send to, with which connection options and credentials. */
-export type Target = Omit<RequestOptions, "headers"> & { readonly headers: Readonly<Record<string, string>> };
+export interface Target extends Omit<RequestOptions, "headers"> {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly secureContext?: SecureContext;
+}
 
 /** Sends `request` to the host of `target`; `target.path` is put before the request's own path. */
 export async function exchange(target: Target, request: TransportRequest): Promise<TransportResponse> {

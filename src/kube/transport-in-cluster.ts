@@ -1,6 +1,7 @@
 // The sidecar's transport: the API server of the pod's own cluster, with the mounted service account. No client-node:
 // loading it alone costs more memory than the sidecar may use.
 import { readFile } from "node:fs/promises";
+import { createSecureContext, type SecureContext } from "node:tls";
 import { createAgent, exchange } from "./https-exchange.ts";
 import type { Transport } from "./transport.ts";
 
@@ -19,6 +20,8 @@ export interface InClusterOptions {
 interface Credentials {
   readonly token: string;
   readonly ca: string;
+  /** Made once for a CA: one for each connection would cost native memory that is given back late. */
+  readonly secureContext: SecureContext;
   readonly readAt: number;
 }
 
@@ -36,25 +39,29 @@ export function createInClusterTransport(options: InClusterOptions): Transport {
   const agent = createAgent(8);
   const folder = options.accountFolder ?? accountFolder;
   const now = options.now ?? (() => performance.now());
-  let credentials: Credentials | undefined;
+  let known: Credentials | undefined;
+  let isRefused = false;
 
   async function currentCredentials(): Promise<Credentials> {
-    if (credentials === undefined || now() - credentials.readAt > credentialAgeMaxMs) {
+    if (known === undefined || isRefused || now() - known.readAt > credentialAgeMaxMs) {
       const [token, ca] = await Promise.all([
         readFile(`${folder}/token`, "utf8"),
         readFile(`${folder}/ca.crt`, "utf8"),
       ]);
-      credentials = { token: token.trim(), ca, readAt: now() };
+      const secureContext = known?.ca === ca ? known.secureContext : createSecureContext({ ca });
+      known = { token: token.trim(), ca, secureContext, readAt: now() };
     }
-    return credentials;
+    return known;
   }
 
   return {
     async send(request) {
-      const { token, ca } = await currentCredentials();
+      const { token, ca, secureContext } = await currentCredentials();
+      const { host, port } = options;
       const headers = { authorization: `Bearer ${token}` };
-      const response = await exchange({ agent, host: options.host, port: options.port, ca, headers }, request);
-      if (response.status === 401) credentials = undefined;
+      // The agent keeps connections apart by `ca`, and does not look at the context.
+      const response = await exchange({ agent, host, port, ca, secureContext, headers }, request);
+      isRefused = response.status === 401;
       return response;
     },
     close: () => agent.destroy(),

@@ -204,11 +204,11 @@ describe("a client", () => {
   it("gives up a call that is not answered, and works again when the line does", async () => {
     const line = await openLine(server.port);
     const transport = await loadClientNodeTransport(server.kubeconfig("admin", line.port));
-    const client = createRestClient(transport, { deadlineMs: 300 });
+    const client = createRestClient(transport, { deadlineMs: 1000 });
     await client.list(namespaces, { signal: signal() });
     line.mute();
     await expect(client.list(namespaces, { signal: signal() })).rejects.toThrow(
-      "list namespaces: not done within 300 ms",
+      "list namespaces: not done within 1000 ms",
     );
     line.cut();
     await expect(client.list(namespaces, { signal: signal() })).rejects.toEqual(refusal("Unavailable"));

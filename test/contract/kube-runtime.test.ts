@@ -156,9 +156,10 @@ describe("a controller", () => {
     let writes = 0;
     const counting: KubeClient = {
       ...client,
-      apply(...call) {
+      async apply(...call) {
+        const left = await client.apply(...call);
         writes++;
-        return client.apply(...call);
+        return left;
       },
     };
     const writer = createStatusWriter(counting, widgets, "holdfast-test");
