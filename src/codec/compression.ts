@@ -23,7 +23,7 @@ export interface WalCompression {
 
 /** Level and memory of gzip: on WAL, level 6 takes four times as long for 7 % less, memory level 8 a sixth longer. */
 export const gzipSettings = { level: 1, memLevel: 9 } as const;
-/** zstd levels 1 and 2 measure the same; 3 takes half as long again for at most a quarter less. */
+/** zstd levels 1 and 2 measure nearly the same; 3 takes two thirds longer for at most a quarter less. */
 const zstdLevel = 1;
 /**
  * Output is handed over in pieces of this size. Node's default of 16 KiB means a round trip to the thread pool for each,

@@ -9,4 +9,5 @@ export const lookupIn =
   (hostname, options, callback) =>
     lookup(isBare(hostname) ? `${hostname}.${namespace}.svc` : hostname, options, callback);
 
-const isBare = (hostname: string): boolean => !hostname.includes(".") && !hostname.includes(":") && hostname !== "localhost";
+const isBare = (hostname: string): boolean =>
+  !hostname.includes(".") && !hostname.includes(":") && hostname !== "localhost";

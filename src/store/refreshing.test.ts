@@ -228,6 +228,9 @@ describe("a store that refuses the login", () => {
     world.source.invalidate("minio");
     world.source.invalidate("another");
     expect((await get()).config.credentials).toEqual(keys("second"));
+    world.nowMs += 10_000;
+    await get();
+    expect(world.loads).toBe(2);
   });
 });
 

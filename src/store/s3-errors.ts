@@ -20,6 +20,13 @@ const kindsByCode: Readonly<Record<string, StoreErrorKind>> = {
   SignatureDoesNotMatch: "AccessDenied",
   TokenRefreshRequired: "AccessDenied",
   CredentialsProviderError: "AccessDenied",
+  // What the pod's own role can fail with: no token file, or one that AWS STS refuses.
+  ENOENT: "AccessDenied",
+  EACCES: "AccessDenied",
+  ExpiredTokenException: "AccessDenied",
+  IDPRejectedClaim: "AccessDenied",
+  InvalidClientTokenId: "AccessDenied",
+  InvalidIdentityToken: "AccessDenied",
   NoSuchBucket: "NoSuchBucket",
   InvalidBucketName: "NoSuchBucket",
   IllegalLocationConstraintException: "RegionMismatch",
@@ -98,6 +105,9 @@ const hints: Partial<Record<StoreErrorKind, string>> = {
   DNSFailure: "check endpointURL",
 };
 
+const noLoginCodes: ReadonlySet<string> = new Set(["CredentialsProviderError", "ENOENT", "EACCES"]);
+const noLoginHint = "the pod has no role to inherit: give its service account one, or use keys";
+
 /** `doing` says what was attempted on what: "put s3://bucket/key". */
 export function toStoreError(error: unknown, doing: string): StoreError {
   if (error instanceof StoreError) return error;
@@ -107,7 +117,7 @@ export function toStoreError(error: unknown, doing: string): StoreError {
   const status = seen.status === undefined ? [] : [`HTTP ${seen.status}`];
   const detail = [...code, ...status].join(", ");
   const told = kind === "Unavailable" || kind === "Unsupported" ? `: ${seen.message.slice(0, 200)}` : "";
-  const hint = hints[kind];
+  const hint = noLoginCodes.has(seen.code ?? "") ? noLoginHint : hints[kind];
   return new StoreError(kind, `${doing}: ${wording[kind]}${detail && ` (${detail})`}${told}`, {
     cause: withoutSecrets(error, seen),
     ...(hint !== undefined && { hint }),
