@@ -1,34 +1,42 @@
 // For each Cluster that uses the plugin: its sidecars' access follows its stores, and their reports are answered.
+import { isDeepStrictEqual } from "node:util";
 import { apiVersion, instanceReports } from "#api/kinds.ts";
 import type { InstanceReport } from "#api/gen/instance-report.ts";
 import type { ObjectStore } from "#api/gen/object-store.ts";
+import { decodeBackup } from "#cnpg/backup.ts";
 import { decodeCluster } from "#cnpg/cluster.ts";
 import { isPluginEnabled, readPluginConfig } from "#cnpg/plugin-config.ts";
+import { backups as cnpgBackups } from "#cnpg/resources.ts";
 import type { KubeClient } from "#kube/client.ts";
 import { ownKey, sourceOf, type Reconcile, type Source } from "#kube/controller.ts";
 import type { EventRecorder } from "#kube/events.ts";
 import type { Informer } from "#kube/informer.ts";
 import { keyOfObject, type KubeObject } from "#kube/object.ts";
 import type { AccessKeeper } from "./access-keeper.ts";
-import { planAnnouncements, planWishes } from "./plan.ts";
+import { planAnnouncements, planWishes, runningBackups } from "./plan.ts";
 
 export interface ClusterDeps {
   readonly client: KubeClient;
   readonly clusters: Informer<KubeObject>;
   readonly stores: Informer<ObjectStore>;
   readonly reports: Informer<InstanceReport>;
+  readonly cnpgBackups: Informer<KubeObject>;
   readonly access: AccessKeeper;
   readonly events: EventRecorder;
 }
 
-export function clusterSources({ clusters, stores, reports }: ClusterDeps): Source[] {
+export function clusterSources({ clusters, stores, reports, cnpgBackups: works }: ClusterDeps): Source[] {
   const usersOf = (store: ObjectStore) =>
     clusters
       .list()
       .filter(({ metadata }) => metadata.namespace === store.metadata.namespace)
       .filter((object) => readPluginConfig(decodeCluster(object)).stores.includes(store.metadata.name))
       .map(keyOfObject);
-  return [sourceOf(clusters, ownKey), sourceOf(stores, usersOf), sourceOf(reports, ownKey)];
+  const clusterOf = (work: KubeObject) => {
+    const { cluster } = decodeBackup(work).spec;
+    return cluster === "" ? [] : [{ name: cluster, namespace: work.metadata.namespace ?? "" }];
+  };
+  return [sourceOf(clusters, ownKey), sourceOf(stores, usersOf), sourceOf(reports, ownKey), sourceOf(works, clusterOf)];
 }
 
 export function clusterReconcile(deps: ClusterDeps): Reconcile {
@@ -41,13 +49,26 @@ export function clusterReconcile(deps: ClusterDeps): Reconcile {
     const report = deps.reports.get(key);
     if (report === undefined) return {};
     for (const announcement of planAnnouncements(report)) await deps.events.record(object, announcement, signal);
-    const wishes = planWishes(report);
-    if (wishes.switchWalAfter !== undefined && wishes.switchWalAfter !== report.spec?.switchWalAfter) {
-      const { namespace = "", name } = report.metadata;
-      const wish: InstanceReport = { apiVersion, kind: "InstanceReport", metadata: { name, namespace }, spec: wishes };
-      await deps.client.apply(instanceReports, wish, { fieldManager: "holdfast-wishes", signal });
-      logger.info({ lsn: wishes.switchWalAfter }, "a backup on a standby waits: the primary is asked to switch WAL");
-    }
+    const wishes = planWishes(report, await findDeleted(deps, report, signal));
+    if (isDeepStrictEqual(wishes, report.spec ?? {})) return {};
+    const { namespace = "", name } = report.metadata;
+    const wish: InstanceReport = { apiVersion, kind: "InstanceReport", metadata: { name, namespace }, spec: wishes };
+    await deps.client.apply(instanceReports, wish, { fieldManager: "holdfast-wishes", signal });
+    logger.info({ wishes }, "the sidecars are asked");
     return {};
   };
+}
+
+/** A running backup without its CNPG Backup. The cache may be behind the report, so a miss is asked for again. */
+async function findDeleted(
+  deps: ClusterDeps,
+  report: InstanceReport,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const { namespace = "" } = report.metadata;
+  for (const name of runningBackups(report)) {
+    if (deps.cnpgBackups.get({ namespace, name }) !== undefined) continue;
+    if ((await deps.client.get(cnpgBackups, { namespace, name }, { signal })) === undefined) return name;
+  }
+  return undefined;
 }

@@ -26,6 +26,12 @@ describe("what is asked of the sidecars", () => {
     expect(planWishes(report({}, { switchWalAfter: "2/0" }))).toEqual({ switchWalAfter: "2/0" });
   });
 
+  it("is the end of a backup whose object was deleted while it runs", () => {
+    const running = report({ "pg-2": { backup: { name: "b" } } });
+    expect(planWishes(running, "b")).toEqual({ cancelBackup: "b" });
+    expect(planWishes(report({}, { cancelBackup: "b" }))).toEqual({});
+  });
+
   it("is nothing while no backup waits", () => {
     expect(planWishes(report({ "pg-1": { role: "primary" } }))).toEqual({});
   });

@@ -9,15 +9,22 @@ type Entry = NonNullable<NonNullable<InstanceReport["status"]>["instances"]>[str
 const entriesOf = (report: InstanceReport): [string, Entry][] =>
   Object.entries(report.status?.instances ?? {}).sort(([one], [other]) => one.localeCompare(other));
 
+/** The CNPG Backups that sidecars say they are running. */
+export const runningBackups = (report: InstanceReport): string[] =>
+  entriesOf(report).flatMap(([, { backup }]) => backup?.name ?? []);
+
 /**
  * A backup on a standby ends in a segment that only the primary can close: the newest LSN that any backup waits for.
- * The wish stays when nobody waits any more; the primary has long passed it then.
+ * That wish stays when nobody waits any more; the primary has long passed it then. A backup that runs although its object
+ * was deleted is to be given up: CNPG itself never ends one.
  */
-export function planWishes(report: InstanceReport): Wishes {
+export function planWishes(report: InstanceReport, deletedBackup?: string): Wishes {
   const waitedFor = entriesOf(report).flatMap(([, entry]) => lsnOf(entry.backup?.waitingForLSN) ?? []);
   const all = [...waitedFor, ...[lsnOf(report.spec?.switchWalAfter)].flatMap((lsn) => lsn ?? [])];
-  if (all.length === 0) return {};
-  return { switchWalAfter: formatLsn(all.reduce((one, other) => (one > other ? one : other))) };
+  return {
+    ...(all.length > 0 && { switchWalAfter: formatLsn(all.reduce((one, other) => (one > other ? one : other))) }),
+    ...(deletedBackup !== undefined && { cancelBackup: deletedBackup }),
+  };
 }
 
 const lsnOf = (text: string | undefined): bigint | undefined => (text === undefined ? undefined : parseLsn(text));
