@@ -36,7 +36,7 @@ export interface Archive {
      */
     windowFrom?: string;
     /**
-     * When the newest WAL was stored.
+     * A recovery target time up to this moment is reached.
      */
     windowTo?: string;
     /**
@@ -53,7 +53,7 @@ export interface Archive {
       time: string;
     };
     /**
-     * WAL files that wait in the primary's pg_wal
+     * WAL files that wait in the primary's pg_wal, as its sidecar reports.
      */
     readyFiles?: number;
     /**
