@@ -22,6 +22,8 @@ import { fingerprintOf } from "./wal-file.ts";
 
 /** PostgreSQL asks again after an error, and CNPG's condition shows it: better than a call that hangs. */
 const defaultCallMsMax = 60_000;
+/** What uploads may hold in memory together: PostgreSQL allows segments of up to 1 GiB. */
+const uploadBytesMax = 512 * 1024 * 1024;
 /** An upload outlives its call on a slow link, and the next call for the file joins it. */
 const uploadMsMax = 300_000;
 
@@ -83,6 +85,7 @@ export function createArchiver(options: ArchiverOptions): Archiver {
   }));
   const slots = createSlots();
   const pool = createBufferPool();
+  const preparing = createSlots();
   const running = new Set<Promise<void>>();
   const closing = new AbortController();
   const stopping = new AbortController();
@@ -98,7 +101,7 @@ export function createArchiver(options: ArchiverOptions): Archiver {
       try {
         const lookForOthers = book.doubtsSuffix(location.compression);
         const stored = await within(uploadMsMax, stopping.signal, (signal) =>
-          storeWal(path, { ...ownership, location, lookForOthers, pool, signal }),
+          storeWal(path, { ...ownership, location, lookForOthers, pool, preparing, signal }),
         );
         book.succeed(name, stored.fingerprint, stored.alreadyStored);
         totals.files++;
@@ -144,7 +147,7 @@ export function createArchiver(options: ArchiverOptions): Archiver {
       );
       if (succeeded && (await isStored())) return;
     }
-    await slots.acquire(location.maxParallel, call.signal);
+    await slots.acquire(uploadsAtOnce(location, state.ownership), call.signal);
     await waitFor(startUpload(path, location, state.ownership), call.signal);
   }
 
@@ -152,9 +155,10 @@ export function createArchiver(options: ArchiverOptions): Archiver {
   function topUp(requested: string, location: ArchiveLocation): number {
     const { book, ownership } = stateOf(location);
     if (closing.signal.aborted || ownership === undefined) return 0;
-    const { start, wanting } = book.plan(requested, slots.used, location.maxParallel);
+    const limit = uploadsAtOnce(location, ownership);
+    const { start, wanting } = book.plan(requested, slots.used, limit);
     for (const name of start) {
-      if (!slots.tryAcquire(location.maxParallel)) break;
+      if (!slots.tryAcquire(limit)) break;
       startUpload(join(walDirectory, name), location, ownership).catch((error: unknown) =>
         logger.debug({ err: error, segment: name, store: location.storeName }, "storing WAL ahead failed"),
       );
@@ -165,14 +169,19 @@ export function createArchiver(options: ArchiverOptions): Archiver {
   /** Tops up, and when the list of names runs dry reads the marks again and fills the slots that are left. */
   async function topUpAndRefill(requested: string, location: ArchiveLocation): Promise<void> {
     const state = stateOf(location);
-    if (topUp(requested, location) === 0 || state.reading) return;
+    if (topUp(requested, location) === 0) return;
+    await readMarks(state, requested);
+    topUp(requested, location);
+  }
+
+  /** `answered`: PostgreSQL renames the mark of that file only a moment later. */
+  async function readMarks(state: ArchiveState, answered?: string): Promise<void> {
+    if (state.reading) return;
     state.reading = true;
     try {
       const { names, count } = await readReadyFiles(join(walDirectory, "archive_status"), closing.signal);
-      // PostgreSQL renames the mark of the file just answered for a moment later.
-      totals.ready = count - (names.includes(requested) ? 1 : 0);
+      totals.ready = count - (answered !== undefined && names.includes(answered) ? 1 : 0);
       state.book.ready = names;
-      topUp(requested, location);
     } catch (error) {
       if (!closing.signal.aborted) logger.warn({ err: error }, "reading archive_status failed");
     } finally {
@@ -217,6 +226,7 @@ export function createArchiver(options: ArchiverOptions): Archiver {
       book.healthy = false;
       totals.failures++;
       if (error instanceof ArchiveError) lastFailure = { name, at: new Date(), error };
+      void readMarks(stateOf(location));
       throw error;
     }
   }
@@ -241,3 +251,6 @@ export function createArchiver(options: ArchiverOptions): Archiver {
     },
   };
 }
+
+const uploadsAtOnce = ({ maxParallel }: ArchiveLocation, { segmentBytes }: Ownership): number =>
+  Math.max(1, Math.min(maxParallel, Math.floor(uploadBytesMax / segmentBytes)));

@@ -1,6 +1,7 @@
 // The one error class of the WAL path. The gRPC face maps the kinds to status codes; conditions and reports show kind and
 // message. A StoreError that caused it stays reachable as `cause`, so that a caller can refresh credentials.
 import { isCodecError } from "#codec/errors.ts";
+import { RepositoryError } from "#repository/errors.ts";
 import { StoreError } from "#store/errors.ts";
 
 export const archiveErrorKinds = [
@@ -40,6 +41,9 @@ export function toArchiveError(error: unknown, doing: string): ArchiveError {
     return new ArchiveError(kind, `${doing} failed: ${error.message}`, { cause: error, hint: error.hint });
   }
   const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof RepositoryError) {
+    return new ArchiveError("StoreRefused", `${doing} failed: ${message}`, { cause: error, hint: error.hint });
+  }
   if (isCodecError(error)) {
     const kind = error.kind === "Corrupt" ? "Corrupt" : "StoreRefused";
     return new ArchiveError(kind, `${doing} failed: ${message}`, { cause: error, hint: error.hint });

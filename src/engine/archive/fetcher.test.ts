@@ -103,15 +103,15 @@ describe("one file", () => {
   });
 
   it.each([
-    ["is too short", Buffer.alloc(mib - 1), {}],
-    ["is too long", Buffer.alloc(mib + 1), {}],
-    ["has another digest than recorded", Buffer.alloc(mib), { "holdfast-sha256": "00" }],
-  ])("is refused when it %s, leaving nothing behind", async (_, content, metadata) => {
+    ["holds 1048575 bytes", Buffer.alloc(mib - 1), {}],
+    ["holds more than", Buffer.alloc(mib + 1), {}],
+    ["does not have the digest", Buffer.alloc(mib), { "holdfast-sha256": "00" }],
+  ])("is refused when it %s, leaving nothing behind", async (why, content, metadata) => {
     await fixture.put(keyOf(first, ""), content, metadata);
     const location = fixture.locate({ compression: walCompressions.none });
     await expect(newFetcher().fetch(request(first, { location }))).rejects.toMatchObject({
       kind: "Corrupt",
-      message: text(keyOf(first, "")),
+      message: text(`${keyOf(first, "")} ${why}`),
     });
     expect(await leftovers()).toEqual([]);
   });

@@ -101,6 +101,57 @@ describe("look-ahead", () => {
     await expect(archiveAll(archiver, [two!], fixture.locate())).rejects.toMatchObject({ kind: "Conflict" });
   });
 
+  it("does not take an upload under way for that of a file that has changed since", async () => {
+    const [one, two] = segmentNames(first, 2, mib);
+    for (const name of [one!, two!]) await pgdata.add(name);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const { seen, store: observed } = watched(promise);
+    const archiver = fixture.archiver();
+    await archiveAll(archiver, [one!], fixture.locate({ store: observed }));
+    await eventually(() => seen.now === 1);
+    await pgdata.add(two!, { content: walContent("other", pgdata) });
+    const asked = archiveAll(archiver, [two!], fixture.locate({ store: observed }));
+    resolve();
+    await expect(asked).rejects.toMatchObject({ kind: "Conflict" });
+  });
+
+  it("goes on while the requested file takes long", async () => {
+    const names = segmentNames(first, 20, mib);
+    for (const name of names) await pgdata.add(name);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const slow: ObjectStore = {
+      ...store,
+      put: async (key, body, options) => {
+        if (key === keyOf(names[1]!)) await promise;
+        await store.put(key, body, options);
+      },
+    };
+    const archiver = fixture.archiver();
+    const location = fixture.locate({ store: slow });
+    await archiveAll(archiver, names.slice(0, 1), location);
+    await eventually(async () => (await fixture.archived()).length === 4);
+    const asked = archiveAll(archiver, names.slice(1, 2), location);
+    await eventually(async () => (await fixture.archived()).length === 7);
+    resolve();
+    await asked;
+  });
+
+  it("starts nothing when the sidecar closes during a call", async () => {
+    const names = segmentNames(first, 8, mib);
+    for (const name of names) await pgdata.add(name);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const { seen, store: observed } = watched(promise);
+    const archiver = fixture.archiver();
+    await archiveAll(archiver, names.slice(0, 1), fixture.locate({ store: observed }));
+    await eventually(() => seen.now === 4);
+    const asked = archiveAll(archiver, names.slice(1, 2), fixture.locate({ store: observed }));
+    await eventually(() => seen.now === 4);
+    const closing = archiver.close(never);
+    resolve();
+    await Promise.all([asked, closing]);
+    expect(await fixture.archived()).toHaveLength(5);
+  });
+
   it("does not answer for one archive with what it stored in another", async () => {
     const names = segmentNames(first, 4, mib);
     for (const name of names) await pgdata.add(name);

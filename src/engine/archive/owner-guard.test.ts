@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { ObjectStore } from "#store/store.ts";
+import { formatBackupInfo } from "#repository/barman/backup-info.ts";
 import { createPgdata, segmentNames, type Pgdata } from "#test/bench/wal-data.ts";
 import {
   call,
@@ -32,11 +33,11 @@ describe("whose archive it is", () => {
     JSON.parse((await buffer((await store.get("pg/holdfast/owner.json", { signal: never })).body)).toString());
   const stranger = (): Promise<Pgdata> =>
     createPgdata(join(fixture.root, "stranger"), { systemId: "7300000000000000002" });
+  /** A backup of barman; one that failed tells whose archive it is just as well. */
   const backupInfo = (systemId: string): Promise<void> =>
-    store.put(
+    fixture.put(
       "pg/base/20261121T091500/backup.info",
-      Buffer.from(`backup_label=None\nstatus=DONE\nsystemid=${systemId}\ntimeline=1\n`),
-      { signal: never },
+      formatBackupInfo({ status: "FAILED", systemId, segmentBytes: mib, tablespaces: [] }),
     );
 
   it("claims an empty archive before the first file", async () => {

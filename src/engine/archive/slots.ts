@@ -64,28 +64,37 @@ export function createSlots(): Slots {
 
 export interface BufferPool {
   /** A buffer of exactly `bytes`, with old content. */
-  take(bytes: number): Buffer;
-  /** Gives a whole buffer back; the caller must not touch it any more. */
-  give(buffer: Buffer): void;
+  take(bytes: number): Buffer<ArrayBuffer>;
+  /**
+   * Gives a buffer back, which nobody may touch any more. After a failure something may still be reading it, a socket
+   * for example: it is then left to the garbage collector.
+   */
+  give(buffer: Buffer<ArrayBuffer>, succeeded: boolean): void;
 }
 
 /**
  * Reuses buffers of WAL segment size: fresh ones cost page faults for every segment. No more lie free than are in use,
- * plus one, so that the memory of a burst goes back when the burst is over.
+ * plus one; the others go back to the system at once, because an idle process may not collect garbage for hours.
  */
 export function createBufferPool(): BufferPool {
-  const free: Buffer[] = [];
+  const free: Buffer<ArrayBuffer>[] = [];
   let inUse = 0;
   return {
     take(bytes) {
-      inUse++;
       const index = free.findIndex((buffer) => buffer.length === bytes);
-      return free.splice(index, index < 0 ? 0 : 1)[0] ?? Buffer.allocUnsafeSlow(bytes);
+      const buffer = free.splice(index, index < 0 ? 0 : 1)[0] ?? Buffer.allocUnsafeSlow(bytes);
+      inUse++;
+      return buffer;
     },
-    give(buffer) {
+    give(buffer, succeeded) {
       inUse--;
-      free.push(buffer);
-      while (free.length > inUse + 1) free.shift();
+      if (succeeded) free.push(buffer);
+      for (const surplus of free.splice(0, free.length - inUse - 1)) releaseMemory(surplus);
     },
   };
+}
+
+/** Gives a buffer's memory back to the system at once, unless it is only a part of a larger one. */
+export function releaseMemory({ buffer, byteLength }: Buffer): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
 }

@@ -1,12 +1,15 @@
 import { createHash } from "node:crypto";
 import { symlink, truncate } from "node:fs/promises";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { beforeEach, describe, expect, it } from "vitest";
 import { walCompressions } from "#codec/compression.ts";
 import { StoreError } from "#store/errors.ts";
 import type { ObjectStore } from "#store/store.ts";
 import { createPgdata, segmentNames, walContent, type Pgdata } from "#test/bench/wal-data.ts";
 import { call, createFixture, first, keyOf, mib, never, text, type Fixture } from "#test/bench/wal-fixture.ts";
+import { createBufferPool, createSlots } from "./slots.ts";
+import { storeWal } from "./store-wal.ts";
 
 let fixture: Fixture;
 let pgdata: Pgdata;
@@ -15,6 +18,10 @@ beforeEach(async () => {
   fixture = await createFixture();
   ({ pgdata, store } = fixture);
 });
+
+function* endlessly<T>(value: T): Generator<T, void, undefined> {
+  for (;;) yield value;
+}
 
 describe("storing the requested file", () => {
   it.each(["none", "gzip", "zstd"] as const)(
@@ -131,6 +138,63 @@ describe("a name that is taken", () => {
       message: text("7300000000000000099"),
     });
     expect(await fixture.archived()).toEqual([`${first}.gz`]);
+  });
+
+  it.each([
+    ["the same", "succeeds"],
+    ["other", "is refused"],
+  ])("taken in the last moment by %s content %s", async (which, outcome) => {
+    const content = which === "the same" ? walContent(first, pgdata) : walContent("other", pgdata);
+    const racing: ObjectStore = {
+      ...store,
+      put: async (key, body, options) => {
+        if (key === keyOf(first)) await fixture.put(key, await walCompressions.zstd.compress(content, never));
+        await store.put(key, body, options);
+      },
+    };
+    const archiving = fixture.archiver().archive(await pgdata.add(first), fixture.locate({ store: racing }), call());
+    if (outcome === "succeeds") await archiving;
+    else await expect(archiving).rejects.toMatchObject({ kind: "Conflict" });
+    expect((await fixture.contentOf(first)).equals(content)).toBe(true);
+  });
+
+  it("is compared when the put finds it, also when nobody looked before", async () => {
+    const options = {
+      location: fixture.locate(),
+      systemId: pgdata.systemId,
+      segmentBytes: mib,
+      lookForOthers: false,
+      pool: createBufferPool(),
+      preparing: createSlots(),
+      signal: never,
+    };
+    const path = await pgdata.add(first);
+    expect(await storeWal(path, options)).toMatchObject({ bytes: mib, alreadyStored: false });
+    expect(await storeWal(path, options)).toMatchObject({ bytes: mib, storedBytes: 0, alreadyStored: true });
+    await pgdata.add(first, { content: walContent("other", pgdata) });
+    await expect(storeWal(path, options)).rejects.toMatchObject({ kind: "Conflict" });
+  });
+
+  it("is not the name of a partial segment or a backup label that begins like it", async () => {
+    await fixture.put(keyOf(`${first}.partial`), "partial");
+    await fixture.put(keyOf(`${first}.00000028.backup`, ""), "label");
+    await fixture.archiver().archive(await pgdata.add(first), fixture.locate(), call());
+    expect(await fixture.archived()).toHaveLength(3);
+  });
+
+  it("is compared no further than the local file is long", async () => {
+    await fixture.put(keyOf(first, ""), "endless");
+    const endless: ObjectStore = {
+      ...store,
+      get: async (key, options) => {
+        const found = await store.get(key, options);
+        if (!key.includes("/wals/")) return found;
+        found.body.destroy();
+        return { ...found, body: Readable.from(endlessly(Buffer.alloc(mib))) };
+      },
+    };
+    const failure = fixture.archiver().archive(await pgdata.add(first), fixture.locate({ store: endless }), call());
+    await expect(failure).rejects.toMatchObject({ kind: "Conflict" });
   });
 
   it("refuses an object that holds more than the segment", async () => {

@@ -12,7 +12,7 @@ const xlpLongHeader = 0x0002;
 export type Fingerprint = string;
 
 export interface WalFileContent {
-  readonly content: Buffer;
+  readonly content: Buffer<ArrayBuffer>;
   readonly fingerprint: Fingerprint;
 }
 
@@ -32,7 +32,7 @@ export async function fingerprintOf(path: string): Promise<Fingerprint> {
  */
 export async function readWalFile(path: string, segmentBytes: number, pool: BufferPool): Promise<WalFileContent> {
   const fingerprint = await fingerprintOf(path);
-  let buffer: Buffer | undefined;
+  let buffer: Buffer<ArrayBuffer> | undefined;
   try {
     await using file = await open(path, "r");
     const { size } = await file.stat();
@@ -42,7 +42,7 @@ export async function readWalFile(path: string, segmentBytes: number, pool: Buff
     if ((await fingerprintOf(path)) !== fingerprint) throw changed(path);
     return { content: buffer, fingerprint };
   } catch (error) {
-    if (buffer !== undefined) pool.give(buffer);
+    if (buffer !== undefined) pool.give(buffer, false);
     throw localFileError(error, path);
   }
 }
