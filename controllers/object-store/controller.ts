@@ -20,7 +20,7 @@ import type { Logger } from "#observe/logger.ts";
 import type { Catalogs } from "../catalogs.ts";
 import type { Trigger } from "../trigger.ts";
 import { lookAtStore, type Known, type OpenStore } from "./observe.ts";
-import { planStore, type PlannedArchive, type StorePlan, type Verdict } from "./plan.ts";
+import { planStore, type LivingCluster, type PlannedArchive, type StorePlan, type Verdict } from "./plan.ts";
 
 export interface StoreDeps {
   readonly client: KubeClient;
@@ -76,6 +76,11 @@ export function storeReconcile(deps: StoreDeps): Reconcile {
     const look = await lookAtStore(store, { open: deps.openStore, known: known.get(id), tryWriting, signal });
     if (look.check.kind === "usable" && tryWriting) triedAt.set(id, { generation, at: performance.now() });
     known.set(id, look.known);
+    // First of all: what stops one Archive from being written must not keep a backup from being judged.
+    const problem =
+      look.check.kind === "usable" ? undefined : { reason: look.check.reason, message: look.check.message };
+    const read = look.check.kind === "usable" ? look.known.catalogs : deps.catalogs.get(id)?.catalogs;
+    deps.catalogs.set(id, { storeUid: store.metadata.uid ?? "", catalogs: read, ...(problem && { problem }) });
 
     const now = new Date();
     const namespace = store.metadata.namespace ?? "";
@@ -93,11 +98,6 @@ export function storeReconcile(deps: StoreDeps): Reconcile {
     for (const planned of plan.archives) await writeArchive(deps, archiveStatus, { store, planned, now, signal });
     if (look.check.kind === "usable") await removeArchives(deps, { archives, plan, logger, signal });
     for (const { object, why } of plan.records) await createRecord(deps.client, { object, why, logger, signal });
-
-    const problem =
-      look.check.kind === "usable" ? undefined : { reason: look.check.reason, message: look.check.message };
-    const read = look.check.kind === "usable" ? look.known.catalogs : deps.catalogs.get(id)?.catalogs;
-    deps.catalogs.set(id, { storeUid: store.metadata.uid ?? "", catalogs: read, ...(problem && { problem }) });
     return { requeueAfterMs: plan.requeueAfterMs };
   };
 }
@@ -107,14 +107,15 @@ const isOf = (archive: Archive, store: ObjectStore): boolean =>
 
 /** Clusters that archive to the store now, by server name. */
 function livingClusters({ clusters, reports }: StoreDeps, key: ObjectKey) {
-  const living = new Map<string, { readonly name: string; readonly report?: InstanceReport }>();
+  const living = new Map<string, readonly LivingCluster[]>();
   for (const object of clusters.list()) {
     if (object.metadata.namespace !== key.namespace) continue;
     const { own } = readPluginConfig(decodeCluster(object));
     if (own?.kind !== "store" || own.store.name !== key.name) continue;
     const { name, namespace } = object.metadata;
     const report = reports.get({ name, ...(namespace !== undefined && { namespace }) });
-    living.set(own.store.serverName, { name, ...(report && { report }) });
+    const others = living.get(own.store.serverName) ?? [];
+    living.set(own.store.serverName, [...others, { name, ...(report && { report }) }]);
   }
   return living;
 }

@@ -31,7 +31,7 @@ const report = (entry: object): InstanceReport => ({
   metadata: { name: "pg" },
   status: { instances: { "pg-1": { role: "primary", reportedAt: "2026-11-21T11:59:30Z", ...entry } } },
 });
-const living = (entry: object) => ({ clusters: new Map([["pg", { name: "pg", report: report(entry) }]]) });
+const living = (entry: object) => ({ clusters: new Map([["pg", [{ name: "pg", report: report(entry) }]]]) });
 const ready = (verdicts: readonly { type: string }[]) => verdicts.find((verdict) => verdict.type === "Ready");
 
 describe("an object store", () => {
@@ -70,6 +70,21 @@ describe("the archive of a server", () => {
     const [archive] = plan(usable(server([backup("1")])), living({ readyFiles: 2 })).archives;
     expect(ready(archive!.verdicts)).toMatchObject({ status: "True" });
     expect(archive!.facts).toMatchObject({ cluster: { name: "pg", living: true }, readyFiles: 2 });
+  });
+
+  it("tells whose it was when no cluster archives to it any more", () => {
+    const owner = { systemID: "7", cluster: { namespace: "db", name: "gone", uid: "of the cluster" } };
+    const [archive] = plan(usable(server([backup("1")], { owner }))).archives;
+    expect(archive!.facts.cluster).toEqual({ namespace: "db", name: "gone", living: false });
+  });
+
+  it("stands for its owner when another cluster is told to archive under the same name", () => {
+    const owner = { systemID: "7", cluster: { namespace: "db", name: "pg" } };
+    const intruder = { name: "intruder", report: report({ archiveError: "the archive belongs to pg" }) };
+    const clusters = new Map([["pg", [intruder, { name: "pg", report: report({}) }]]]);
+    const [archive] = plan(usable(server([backup("1")], { owner })), { clusters }).archives;
+    expect(archive!.facts.cluster).toEqual({ name: "pg", living: true });
+    expect(ready(archive!.verdicts)).toMatchObject({ status: "True" });
   });
 
   it("names what stops the primary's WAL", () => {

@@ -28,14 +28,19 @@ export type StoreCheck =
   | { readonly kind: "usable"; readonly servers: readonly ObservedServer[]; readonly conditionalPut: boolean }
   | { readonly kind: "refused" | "unknown"; readonly reason: Reason; readonly message: string };
 
+export interface LivingCluster {
+  readonly name: string;
+  readonly report?: InstanceReport;
+}
+
 export interface ObservedStore {
   readonly store: ObjectStore;
   readonly check: StoreCheck;
   readonly archives: readonly Archive[];
   /** All Backups of the namespace. */
   readonly backups: readonly Backup[];
-  /** Living Clusters that archive to this store, by server name. */
-  readonly clusters: ReadonlyMap<string, { readonly name: string; readonly report?: InstanceReport }>;
+  /** Living Clusters of the namespace that are told to archive to this store, by server name. */
+  readonly clusters: ReadonlyMap<string, readonly LivingCluster[]>;
   readonly now: Date;
 }
 
@@ -147,14 +152,16 @@ function recoveryWindow(server: ObservedServer) {
 
 function planArchive(observed: ObservedStore, server: ObservedServer): PlannedArchive {
   const { store, now } = observed;
-  const living = observed.clusters.get(server.server);
+  const living = livingOf(observed, server);
   const done = doneOf(server.catalog);
   const last = done.at(-1);
   const primary = living?.report && primaryEntry(living.report);
   const verdicts = [catalogVerdict(server.catalog), ...(living === undefined ? [] : [archivingVerdict(primary, now)])];
   const owner = server.owner;
   const cluster =
-    living !== undefined ? { name: living.name, living: true } : owner && { ...owner.cluster, living: false };
+    living !== undefined
+      ? { name: living.name, living: true }
+      : owner && { namespace: owner.cluster.namespace, name: owner.cluster.name, living: false };
   return {
     name: objectName(store.metadata.name, server.server),
     labels: {
@@ -177,6 +184,13 @@ function planArchive(observed: ObservedStore, server: ObservedServer): PlannedAr
     } as PlannedArchive["facts"],
     verdicts: [archiveReady(verdicts, done.length), ...verdicts],
   };
+}
+
+/** When several are told to archive under one name, only the owner can: the others are refused by their sidecars. */
+function livingOf({ store, clusters }: ObservedStore, { server, owner }: ObservedServer): LivingCluster | undefined {
+  const candidates = clusters.get(server) ?? [];
+  const isHere = owner?.cluster.namespace === store.metadata.namespace;
+  return candidates.find(({ name }) => isHere && name === owner?.cluster.name) ?? candidates[0];
 }
 
 function catalogVerdict(catalog: Catalog): Verdict {
@@ -252,7 +266,7 @@ function planRecords(observed: ObservedStore, server: ObservedServer): PlannedRe
       .filter((backup) => backup.spec.cluster !== undefined && idOf(backup) === undefined)
       .map((b) => b.metadata.name),
   );
-  const living = observed.clusters.get(server.server)?.name ?? server.owner?.cluster.name;
+  const living = livingOf(observed, server)?.name ?? server.owner?.cluster.name;
   return server.catalog.backups
     .filter(
       (record) =>

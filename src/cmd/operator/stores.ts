@@ -12,6 +12,12 @@ import { createStoreSource, type StoreSource } from "#store/refreshing.ts";
 import { resolveStoreConfig } from "#store/resolve.ts";
 import { readSecretsOf } from "../secret-reader.ts";
 
+/**
+ * The operator reads little things and looks again soon, so it says early that a store does not answer: people wait for
+ * the word, and other stores for the worker.
+ */
+const lookPolicy = { attempts: 2, tryMs: 8_000, totalMs: 18_000 };
+
 export interface OperatorStores {
   /** By "namespace/name". */
   readonly source: StoreSource;
@@ -32,7 +38,7 @@ export function createOperatorStores(
       const namespace = key.namespace ?? "";
       return { ...(await resolveStoreConfig(object, readSecretsOf(client, namespace), { signal })), namespace };
     },
-    open: openStore,
+    open: (config, options) => openStore(config, { ...options, policy: lookPolicy }),
     now: () => performance.now(),
     logger,
   });
