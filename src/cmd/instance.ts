@@ -50,7 +50,7 @@ const stores = createStoreSource({
       throw new StoreConfigError("StoreNotFound", `ObjectStore ${name} does not exist in namespace ${namespace}`);
     return resolveStoreConfig(object, readSecretsOf(client, namespace), { signal: loading });
   },
-  open: openStore,
+  open: (config, options) => openStore(config, { ...options, policy: { onRetry: (error) => onSilence(error) } }),
   logger,
   now: () => performance.now(),
 });
@@ -61,13 +61,17 @@ const archiver = createArchiver({
   pgdata,
   walDirectory: join(pgdata, "pg_wal"),
   logger,
-  clusterIdentity: { namespace, name: cluster, uid: "" },
 });
 const fetcher = createFetcher({ spoolDirectory: join(scratch, "wal-restore"), logger });
 const backups = createBackups({ surroundings, stores, logger });
 const onWaiting = (message: string | undefined): void => {
   if (message !== undefined) restore = { ...restore, phase: "Waiting", message };
   else if (restore?.phase === "Waiting") restore = { phase: "Replaying" };
+};
+/** A request of a restore that gets no answer is told long before all of its tries are over. */
+const onSilence = (error: unknown): void => {
+  const isUnderWay = restore !== undefined && restore.phase !== "Failed";
+  if (isUnderWay) onWaiting(error instanceof Error ? error.message : String(error));
 };
 const wal = createWalPort({ pgdata, archiver, fetcher, locate, onWaiting, logger });
 const report = createReport({

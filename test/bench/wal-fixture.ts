@@ -63,7 +63,7 @@ export async function createFixture(options: { segmentBytes?: number; store?: Ob
   });
   const archiver: Fixture["archiver"] = ({ data = pgdata, ...changes } = {}) => {
     const { path, walDirectory } = data;
-    const made = createArchiver({ pgdata: path, walDirectory, logger, clusterIdentity, ...changes });
+    const made = createArchiver({ pgdata: path, walDirectory, logger, ...changes });
     onTestFinished(() => made.close(AbortSignal.timeout(1)));
     return made;
   };
@@ -89,6 +89,7 @@ export async function createFixture(options: { segmentBytes?: number; store?: Ob
 }
 
 export const call = (changes: Partial<ArchiveCall> = {}): ArchiveCall => ({
+  cluster: clusterIdentity,
   checkEmpty: false,
   skipCheck: false,
   signal: never,

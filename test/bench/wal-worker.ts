@@ -31,8 +31,8 @@ const archiver = createArchiver({
   pgdata: task.pgdata,
   walDirectory,
   logger: createLogger("warning"),
-  clusterIdentity: { namespace: "bench", name: "bench", uid: "bench" },
 });
+const cluster = { namespace: "bench", name: "bench", uid: "bench" };
 const location = {
   store,
   storeName: "bench",
@@ -43,7 +43,7 @@ const location = {
 
 const begin = { time: performance.now(), cpu: process.cpuUsage() };
 for (const name of task.names) {
-  await archiver.archive(join(walDirectory, name), location, { checkEmpty: false, skipCheck: false, signal });
+  await archiver.archive(join(walDirectory, name), location, { cluster, checkEmpty: false, skipCheck: false, signal });
 }
 await archiver.close(signal);
 const cpu = process.cpuUsage(begin.cpu);

@@ -69,6 +69,7 @@ export function createRestorePort({ pgdata, stores, tell, logger }: RestoreDeps)
   return {
     async restore(order, signal) {
       const { destination } = order;
+      tell({ phase: "Copying" });
       try {
         if (destination !== undefined && (order.checkEmpty ?? !order.skipEmptyCheck))
           await patiently(destination, (opened) => refuseUsedArchive(opened, destination, signal), signal);

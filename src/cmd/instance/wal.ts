@@ -54,7 +54,9 @@ export function createWalPort(deps: WalDeps): WalPort & { counts(): RestoreCount
     const skipCheck = order.skipEmptyCheck;
     const checkEmpty = order.checkEmpty ?? (!skipCheck && (await exists(join(pgdata, emptyCheckMarker))));
     const location = await within(openMsMax, signal, (limited) => locate(order.store, limited));
-    await archiver.archive(order.path, location, { checkEmpty, skipCheck, signal });
+    const { namespace, name, uid = "" } = order.cluster.metadata;
+    const cluster = { namespace, name, uid };
+    await archiver.archive(order.path, location, { cluster, checkEmpty, skipCheck, signal });
   }
 
   /** A standby that is being made for a replica cluster has no primary either, but streams: only recovery may wait. */

@@ -11,6 +11,7 @@ import { waitFor, within } from "#std/abort.ts";
 import { retry } from "#std/backoff.ts";
 import type { Logger } from "#observe/logger.ts";
 import { parseWalFileName } from "#postgres/segment.ts";
+import { withinCall } from "./call-time.ts";
 import { ArchiveError, isTimeout, isTransient, outOfTime, toArchiveError } from "./errors.ts";
 import { createPerArchive, describeArchive, type ArchiveLocation } from "./location.ts";
 import { checkOwner, type ClusterIdentity, type Ownership } from "./owner-guard.ts";
@@ -32,12 +33,13 @@ export interface ArchiverOptions {
   /** pg_wal, or what it links to. */
   readonly walDirectory: string;
   readonly logger: Logger;
-  readonly clusterIdentity: ClusterIdentity;
-  /** A call ends within this time: 60 s unless told. */
+  /** A call ends within this time, sooner when PostgreSQL stops: 60 s unless told. */
   readonly callMsMax?: number;
 }
 
 export interface ArchiveCall {
+  /** Written into the archive as its owner when nobody is yet. */
+  readonly cluster: ClusterIdentity;
   /** The cluster is new: refuse an archive that holds WAL of unknown origin. */
   readonly checkEmpty: boolean;
   /** The user's word that an archive with unknown content is meant. */
@@ -77,7 +79,7 @@ interface ArchiveState {
 }
 
 export function createArchiver(options: ArchiverOptions): Archiver {
-  const { pgdata, walDirectory, logger, clusterIdentity, callMsMax: callMs = defaultCallMsMax } = options;
+  const { pgdata, walDirectory, logger, callMsMax: callMs = defaultCallMsMax } = options;
   const stateOf = createPerArchive<ArchiveState>(() => ({
     book: createUploadBook(),
     ownership: undefined,
@@ -133,7 +135,7 @@ export function createArchiver(options: ArchiverOptions): Archiver {
     const name = basename(path);
     const isStored = async (): Promise<boolean> => book.isStored(name, await fingerprintOf(path));
     if (await isStored()) return;
-    state.ownership ??= await checkOwner({ pgdata, location, cluster: clusterIdentity, ...call });
+    state.ownership ??= await checkOwner({ pgdata, location, ...call });
     if (book.healthy) topUp(name, location);
     const ahead = book.inFlight.get(name);
     if (ahead !== undefined) {
@@ -202,12 +204,12 @@ export function createArchiver(options: ArchiverOptions): Archiver {
         onRetry: (error) => (lastError = error),
       });
     try {
-      await within(callMs, call.signal, tryUntilStored);
+      await withinCall(pgdata, { callMsMax: callMs }, call.signal, tryUntilStored);
     } catch (error) {
       const doing = `archiving ${basename(path)} to ${describeArchive(location)}`;
       if (call.signal.aborted) throw new ArchiveError("Unavailable", `${doing} was cancelled`, { cause: error });
       if (!isTimeout(error)) throw toArchiveError(error, doing);
-      throw outOfTime(`${doing} did not succeed within ${callMs / 1000} s`, lastError ?? error);
+      throw outOfTime(`${doing} did not succeed ${error.message}`, lastError ?? error);
     }
   }
 

@@ -65,7 +65,7 @@ export function outOfTime(what: string, lastError: unknown): ArchiveError {
 export const isTransient = (error: unknown): boolean =>
   error instanceof StoreError ? error.transient : isArchiveError(error, "Unavailable");
 
-export const isTimeout = (error: unknown): boolean => error instanceof Error && error.name === "TimeoutError";
+export const isTimeout = (error: unknown): error is Error => error instanceof Error && error.name === "TimeoutError";
 
 const isFileError = (error: unknown): boolean =>
   error instanceof Error && "syscall" in error && "code" in error && typeof error.code === "string";

@@ -69,16 +69,11 @@ describe("whose archive it is", () => {
 
   it("goes on for a re-created Cluster with the same system id", async () => {
     await fixture.archiver().archive(await pgdata.add(first), fixture.locate(), call());
-    const again = createArchiver({
-      pgdata: pgdata.path,
-      walDirectory: pgdata.walDirectory,
-      logger,
-      clusterIdentity: { ...clusterIdentity, uid: "other" },
-    });
+    const again = createArchiver({ pgdata: pgdata.path, walDirectory: pgdata.walDirectory, logger });
     await again.archive(
       await pgdata.add(segmentNames(first, 2, mib)[1]!),
       fixture.locate(),
-      call({ checkEmpty: true }),
+      call({ cluster: { ...clusterIdentity, uid: "other" }, checkEmpty: true }),
     );
     expect(await owner()).toMatchObject({ cluster: clusterIdentity });
   });
