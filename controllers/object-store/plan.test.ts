@@ -101,6 +101,13 @@ describe("the archive of a server", () => {
     expect(ready(archive!.verdicts)).toMatchObject({ status: "Unknown", reason: "NoReport" });
   });
 
+  it("is looked at again right when the primary's report becomes too old, and no sooner for one that is", () => {
+    const requeueAfterMs = (reportedAt: string): number =>
+      plan(usable(server([backup("1")])), living({ reportedAt })).requeueAfterMs;
+    expect(requeueAfterMs("2026-11-21T11:58:20Z")).toBe(21_000);
+    expect(requeueAfterMs("2026-11-21T11:50:00Z")).toBeGreaterThanOrEqual(55_000);
+  });
+
   it("says when the catalog cannot be read whole", () => {
     const broken = {
       ...server([backup("1")]),

@@ -73,7 +73,7 @@ export interface StorePlan {
 
 const serversMax = 100;
 /** A report older than this says nothing about now; sidecars give a sign of life every minute. */
-const reportAgeMaxMs = 180_000;
+const reportAgeMaxMs = 120_000;
 
 export function planStore(observed: ObservedStore): StorePlan {
   const { check, store, now } = observed;
@@ -90,7 +90,7 @@ export function planStore(observed: ObservedStore): StorePlan {
     verdicts: [{ type: "Ready", status: "True", reason: "Succeeded", message: "the store can be read and written" }],
     archives: check.servers.map((server) => planArchive(observed, server)),
     records: check.servers.flatMap((server) => planRecords(observed, server)),
-    requeueAfterMs: requeueReadyMs(store),
+    requeueAfterMs: Math.min(requeueReadyMs(store), ...servers.map((server) => msUntilReportIsOld(observed, server))),
   };
 }
 
@@ -218,14 +218,23 @@ export const primaryEntry = (report: InstanceReport): Entry | undefined =>
     .sort((a, b) => (a.reportedAt ?? "").localeCompare(b.reportedAt ?? ""))
     .at(-1);
 
+const reportAgeMs = (primary: Entry | undefined, now: Date): number =>
+  primary?.reportedAt === undefined ? Infinity : now.getTime() - Date.parse(primary.reportedAt);
+
+/** A silent sidecar changes nothing that would call for another look. */
+function msUntilReportIsOld(observed: ObservedStore, server: ObservedServer): number {
+  const report = livingOf(observed, server)?.report;
+  const leftMs = reportAgeMaxMs - reportAgeMs(report && primaryEntry(report), observed.now);
+  return leftMs < 0 ? Infinity : leftMs + 1_000;
+}
+
 function archivingVerdict(primary: Entry | undefined, now: Date): Verdict {
-  const ageMs = primary?.reportedAt === undefined ? Infinity : now.getTime() - Date.parse(primary.reportedAt);
-  if (primary === undefined || ageMs > reportAgeMaxMs)
+  if (primary === undefined || reportAgeMs(primary, now) > reportAgeMaxMs)
     return {
       type: "Archiving",
       status: "Unknown",
       reason: "NoReport",
-      message: "the primary's sidecar has not reported for three minutes",
+      message: "the primary's sidecar has not reported for two minutes",
     };
   if (primary.archiveError !== undefined)
     return { type: "Archiving", status: "False", reason: "ArchiveFailing", message: primary.archiveError };
