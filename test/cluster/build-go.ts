@@ -1,5 +1,5 @@
-// Builds the cluster's programs from the Go module proxy, one small module of ours (go/<tool>) each, because their
-// requirements clash with one another.
+// Builds the cluster's programs from the Go module proxy by small modules of ours (go/<module>). etcd and CoreDNS share that
+// of Kubernetes, so that what they have in common is compiled once; the requirements of the others clash.
 import { readFileSync, existsSync } from "node:fs";
 import { copyFile, symlink } from "node:fs/promises";
 import { join } from "node:path";
@@ -12,7 +12,9 @@ import { versions } from "./settings.ts";
 interface Tool {
   readonly name: string;
   readonly version: string;
-  /** Program's file name → Go package, as seen from go/<tool>. */
+  /** Folder below go/; the tool's name when left out. */
+  readonly module?: string;
+  /** Program's file name → Go package, as seen from the module. */
   readonly programs: Readonly<Record<string, string>>;
   readonly linkerFlags?: readonly string[];
   readonly finish?: (folder: string, run: Run) => Promise<void>;
@@ -26,9 +28,11 @@ export const kubernetesDaemons = [
   "kube-proxy",
 ] as const;
 
+const moduleOf = (tool: Tool): string => join(goRoot, tool.module ?? tool.name);
+
 const goOptions = (tool: Tool, run: Run) => ({
   signal: run.signal,
-  cwd: join(goRoot, tool.name),
+  cwd: moduleOf(tool),
   env: { CGO_ENABLED: "0" },
   hint: "building the cluster needs Go 1.24 or later on the PATH",
 });
@@ -56,6 +60,13 @@ const tools = {
       for (const daemon of kubernetesDaemons) await symlink("kubernetes", join(folder, daemon));
     },
   },
+  etcd: {
+    name: "etcd",
+    version: versions.etcd,
+    module: "kubernetes",
+    programs: { etcd: "go.etcd.io/etcd/server/v3" },
+  },
+  coredns: { name: "coredns", version: versions.coredns, module: "kubernetes", programs: { coredns: "./coredns" } },
   cnpg: {
     name: "cnpg",
     version: versions.cnpg,
@@ -66,8 +77,6 @@ const tools = {
     finish: copyCnpgManifest,
   },
   minio: { name: "minio", version: versions.minio, programs: { minio: "github.com/minio/minio" } },
-  etcd: { name: "etcd", version: versions.etcd, programs: { etcd: "go.etcd.io/etcd/server/v3" } },
-  coredns: { name: "coredns", version: versions.coredns, programs: { coredns: "." } },
   pause: { name: "pause", version: "1", programs: { pause: "." } },
 } as const satisfies Record<string, Tool>;
 
@@ -76,7 +85,9 @@ export type ToolName = keyof typeof tools;
 export type Tools = Readonly<Record<ToolName, string>>;
 
 const folderOf = (tool: Tool): string => {
-  const sources = ["go.mod", "go.sum", "main.go"].map((name) => join(goRoot, tool.name, name)).filter(existsSync);
+  const local = Object.values(tool.programs).filter((source) => source.startsWith("."));
+  const mains = local.map((source) => join(moduleOf(tool), source, "main.go"));
+  const sources = [join(moduleOf(tool), "go.mod"), join(moduleOf(tool), "go.sum"), ...mains].filter(existsSync);
   return cachePath(`${tool.name}-${tool.version}`, [
     JSON.stringify([tool.programs, tool.linkerFlags ?? []]),
     ...sources.map((file) => readFileSync(file, "utf8")),

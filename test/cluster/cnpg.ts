@@ -74,12 +74,16 @@ export const applyCnpg = async (tools: Tools, api: KubeApi, run: Run): Promise<v
   });
 };
 
-/** Rolled out, and its webhook answers through the pod network (a Deployment's status may be from before a crash). */
+/**
+ * Rolled out, its webhook answers through the pod network (a Deployment's status may be from before a crash), and the API
+ * serves its kinds, which comes some time after the API itself.
+ */
 export const cnpgIsReady = async (api: KubeApi, run: Run): Promise<boolean> => {
   const deployment = await api.find<Deployment>(deploymentPath, { signal: run.signal });
   if (deployment === undefined || !isRolledOut(deployment)) return false;
   const webhook = `/api/v1/namespaces/${cnpgNamespace}/services/https:cnpg-webhook-service:443/proxy/readyz`;
   await api.send(webhook, { signal: run.signal, timeoutMs: 3000 });
+  await api.send("/apis/postgresql.cnpg.io/v1/clusters?limit=1", { signal: run.signal, timeoutMs: 3000 });
   return true;
 };
 

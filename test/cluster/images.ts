@@ -1,7 +1,7 @@
 // The container images of the cluster: what is in them, building them into the cache, and bringing them onto the node.
 // The product's own image is app-image.ts.
 import { copyFile, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { Tools } from "./build-go.ts";
 import { cached, cachePath } from "./cache.ts";
 import { command } from "./command.ts";
@@ -30,7 +30,7 @@ interface ImageRecipe {
 const pauseImage = (tools: Tools): ImageRecipe => ({
   name: imageNames.pause,
   config: { Entrypoint: ["/pause"] },
-  ingredients: [tools.pause],
+  ingredients: [basename(tools.pause)],
   makeLayer: async (file, _scratch, run) => {
     await command("tar", ["-C", tools.pause, "-cf", file, "--owner=0", "--group=0", "pause"], { signal: run.signal });
   },
@@ -40,7 +40,7 @@ const pauseImage = (tools: Tools): ImageRecipe => ({
 const cnpgImage = (tools: Tools): ImageRecipe => ({
   name: imageNames.cnpg,
   config: { User: "65532:65532", Entrypoint: ["/manager"] },
-  ingredients: [tools.cnpg],
+  ingredients: [basename(tools.cnpg)],
   makeLayer: async (file, scratch, run) => {
     await mkdir(join(scratch, "operator"));
     await copyFile(join(tools.cnpg, "manager"), join(scratch, "operator", `manager_${architecture}`));

@@ -28,18 +28,18 @@ export const store = {
   bucket: "backups",
 } as const;
 
-/** The version that go/<tool>/go.mod pins for a Go module, without its "v". */
-const pinnedVersion = (tool: string, module: string): string => {
-  const text = readFileSync(join(goRoot, tool, "go.mod"), "utf8");
+/** The version that go/<folder>/go.mod pins for a Go module, without its "v". */
+const pinnedVersion = (folder: string, module: string): string => {
+  const text = readFileSync(join(goRoot, folder, "go.mod"), "utf8");
   const found = new RegExp(`^(?:require)?\\s*${RegExp.escape(module)} v(\\S+)`, "m").exec(text)?.[1];
-  if (found === undefined) throw new ClusterError("Machine", `no version of ${module} in go/${tool}/go.mod`);
+  if (found === undefined) throw new ClusterError("Machine", `no version of ${module} in go/${folder}/go.mod`);
   return found;
 };
 
 export const versions = {
   kubernetes: pinnedVersion("kubernetes", "k8s.io/kubernetes"),
-  etcd: pinnedVersion("etcd", "go.etcd.io/etcd/server/v3"),
-  coredns: pinnedVersion("coredns", "github.com/coredns/coredns"),
+  etcd: pinnedVersion("kubernetes", "go.etcd.io/etcd/server/v3"),
+  coredns: pinnedVersion("kubernetes", "github.com/coredns/coredns"),
   cnpg: pinnedVersion("cnpg", "github.com/cloudnative-pg/cloudnative-pg"),
   minio: pinnedVersion("minio", "github.com/minio/minio"),
   barman: "3.19.1",
