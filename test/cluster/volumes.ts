@@ -3,7 +3,7 @@
 import { chmod, mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { describeError } from "./errors.ts";
-import { type KubeApi, type KubeObject, openKubeApi } from "./kube-api.ts";
+import { type KubeApi, type KubeObject, KubeStatusError, openKubeApi } from "./kube-api.ts";
 import { volumesRoot } from "./paths.ts";
 import type { Run } from "./run.ts";
 
@@ -33,6 +33,9 @@ export interface VolumePlan {
 // The controller manager marks a claim for us, and we mark the volume, with these annotations.
 const claimAnnotation = "volume.kubernetes.io/storage-provisioner";
 const volumeAnnotation = "pv.kubernetes.io/provisioned-by";
+
+const claimsPath = "/api/v1/persistentvolumeclaims";
+const volumesPath = "/api/v1/persistentvolumes";
 
 const volumeName = (claim: Claim): string => `pvc-${claim.metadata.uid}`;
 
@@ -83,17 +86,19 @@ const create = async (claim: Claim, api: KubeApi, run: Run): Promise<void> => {
   await mkdir(folder, { recursive: true });
   // Volumes of this type get no owner from the pod's fsGroup; whoever runs in the pod must be able to write.
   await chmod(folder, 0o777);
-  await api.send("/api/v1/persistentvolumes", { method: "POST", body: volumeFor(claim), signal: run.signal });
+  await api.send(volumesPath, { method: "POST", body: volumeFor(claim), signal: run.signal });
 };
 
 const remove = async (volume: Volume, api: KubeApi, run: Run): Promise<void> => {
   const folder = volume.spec.hostPath?.path;
   if (folder?.startsWith(`${volumesRoot}/`) === true) await rm(folder, { recursive: true, force: true });
-  await api.send(`/api/v1/persistentvolumes/${volume.metadata.name}`, { method: "DELETE", signal: run.signal });
+  try {
+    await api.send(`${volumesPath}/${volume.metadata.name}`, { method: "DELETE", signal: run.signal });
+  } catch (error) {
+    // An earlier round deleted it, and the list was from just before.
+    if (!(error instanceof KubeStatusError && error.status === 404)) throw error;
+  }
 };
-
-const claimsPath = "/api/v1/persistentvolumeclaims";
-const volumesPath = "/api/v1/persistentvolumes";
 
 const reconcile = async (api: KubeApi, run: Run): Promise<void> => {
   const options = { signal: run.signal };
