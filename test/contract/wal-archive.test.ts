@@ -102,6 +102,36 @@ describe("the WAL path on S3", () => {
   });
 });
 
+describe("the WAL path while S3 is frozen", () => {
+  it("says so in time, finishes what was under way when it goes on, and has lost nothing", async () => {
+    const { pgdata } = fixture;
+    const names = segmentNames(first, 6, segmentBytes);
+    for (const name of names) await pgdata.add(name);
+    const paths = names.map((name) => join(pgdata.walDirectory, name));
+    const location = fixture.locate();
+    const archiver = fixture.archiver({ callMsMax: 1_000 });
+    await archiver.archive(paths[0]!, location, call());
+    onTestFinished(() => minio.thaw());
+    minio.freeze();
+    const fetcher = newFetcher();
+    const destination = join(fixture.root, "RECOVERYXLOG");
+    const order = { name: first, destination, location, segmentBytes, signal: never };
+    const running = fetcher.fetch({ ...order, mode: "running" });
+    const recovering = fetcher.fetch({ ...order, destination: `${destination}2`, mode: "recovery" });
+    await expect(archiver.archive(paths[5]!, location, call())).rejects.toMatchObject({
+      kind: "Unavailable",
+      message: text("within 1 s"),
+    });
+    await expect(running).rejects.toMatchObject({ kind: "Unavailable", message: text("within 3 s") });
+    minio.thaw();
+    await recovering;
+    const patient = fixture.archiver();
+    for (const path of paths) await patient.archive(path, location, call());
+    for (const name of names)
+      expect((await fetchContent(fetcher, name, location)).equals(walContent(name, pgdata))).toBe(true);
+  });
+});
+
 describe("the WAL path beside barman-cloud", () => {
   /** Runs one of barman-cloud's programs on the archive that `fixture.locate()` stands for. */
   const barman = (program: string, options: readonly string[], rest: readonly string[]) =>
