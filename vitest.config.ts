@@ -8,7 +8,11 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["{src,controllers,webhooks,scripts}/**/*.test.ts", "test/tidy.test.ts"],
+          include: [
+            "{src,controllers,webhooks,scripts}/**/*.test.ts",
+            "test/cluster/**/*.test.ts",
+            "test/tidy.test.ts",
+          ],
           testTimeout: 20_000,
         },
       },

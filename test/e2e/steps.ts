@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { command } from "../cluster/command.ts";
 import { clusterEnvironment, processEnvironment } from "../cluster/env.ts";
-import { network, store } from "../cluster/settings.ts";
+import { store } from "../cluster/settings.ts";
 
 /** Runs kubectl to its end and gives what it printed; `input` is its standard input. */
 export const kubectl = (
@@ -55,14 +55,15 @@ export async function freshNamespace(namespace: string): Promise<void> {
   });
   await kubectl(["create", "namespace", namespace]);
   const metadata = { name: "minio" };
+  const { hostname, port } = new URL(clusterEnvironment().HOLDFAST_S3_ENDPOINT);
   const service = { apiVersion: "v1", kind: "Service", metadata, spec: { ports: [{ port: 9000 }] } };
   const endpoints = {
     apiVersion: "discovery.k8s.io/v1",
     kind: "EndpointSlice",
     metadata: { ...metadata, labels: { "kubernetes.io/service-name": "minio" } },
     addressType: "IPv4",
-    ports: [{ port: network.storePort }],
-    endpoints: [{ addresses: [network.node] }],
+    ports: [{ port: Number(port) }],
+    endpoints: [{ addresses: [hostname] }],
   };
   await apply(namespace, JSON.stringify({ apiVersion: "v1", kind: "List", items: [service, endpoints] }));
 }
@@ -76,8 +77,8 @@ export const adapt = (manifest: string, folder: string): string =>
   manifest
     .replaceAll(/imageName: .*/g, `imageName: ${clusterEnvironment().HOLDFAST_POSTGRES_IMAGE}`)
     .replaceAll("s3://backups/", `s3://${store.bucket}/${folder}/`)
-    .replaceAll("ACCESS_KEY_ID: minio", `ACCESS_KEY_ID: ${store.accessKeyId}`)
-    .replaceAll("ACCESS_SECRET_KEY: change-me", `ACCESS_SECRET_KEY: ${store.secretAccessKey}`);
+    .replaceAll("ACCESS_KEY_ID: minio", `ACCESS_KEY_ID: ${clusterEnvironment().AWS_ACCESS_KEY_ID}`)
+    .replaceAll("ACCESS_SECRET_KEY: change-me", `ACCESS_SECRET_KEY: ${clusterEnvironment().AWS_SECRET_ACCESS_KEY}`);
 
 /** Waits until all instances of a CNPG Cluster are ready and it calls itself healthy. */
 export async function untilHealthy(namespace: string, cluster: string, timeoutMs = 300_000): Promise<void> {
