@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { build } from "../test/cluster/build.ts";
 import { deploy } from "../test/cluster/deploy.ts";
 import { down } from "../test/cluster/down.ts";
+import { differences, observeMachine } from "../test/cluster/leaves-nothing.ts";
 import { up } from "../test/cluster/up.ts";
 
 type Level = "unit" | "contract" | "e2e";
@@ -63,19 +64,34 @@ async function runLevel(level: Level, filters: readonly string[]): Promise<void>
   console.log(`${level}: ${Math.round((Date.now() - startedMs) / 1000)} s`);
 }
 
+/** Everything, on a cluster that is made for it and leaves the machine as it was. */
+async function runAll(): Promise<void> {
+  const check = spawnSync("node", [join(root, "scripts/check.ts")], {
+    cwd: root,
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  count("types, lint, format and generated files are in order", check.status === 0);
+  await down();
+  const { signal } = new AbortController();
+  const before = await observeMachine(signal);
+  for (const level of levels) await runLevel(level, []);
+  await down();
+  const left = differences(before, await observeMachine(signal));
+  for (const line of left) console.error(line);
+  count("the cluster leaves mounts, links, rules and processes as they were", left.length === 0);
+}
+
+function count(what: string, passed: boolean): void {
+  console.log(`${passed ? "ok    " : "FAILED"} ${what}`);
+  counted[passed ? "passed" : "failed"]++;
+}
+
 const [asked, ...filters] = process.argv.slice(2);
 if (asked !== undefined && !levels.includes(asked as Level)) {
   console.error(`no such level: ${asked}; there are ${levels.join(", ")}`);
   process.exit(2);
 }
-if (asked === undefined) {
-  const check = spawnSync("node", [join(root, "scripts/check.ts")], {
-    cwd: root,
-    stdio: ["ignore", "inherit", "inherit"],
-  });
-  if (check.status !== 0) counted.failed++;
-}
-for (const level of asked === undefined ? levels : [asked as Level]) await runLevel(level, filters);
-if (asked === undefined) await down();
+if (asked === undefined) await runAll();
+else await runLevel(asked as Level, filters);
 console.log(`${counted.passed} passed, ${counted.failed} failed`);
 process.exit(counted.failed === 0 && counted.passed > 0 ? 0 : 1);
