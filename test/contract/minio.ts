@@ -18,6 +18,10 @@ export interface Minio {
   config(overrides?: Partial<StoreConfig>): StoreConfig;
   /** Unfinished multipart uploads, by what MinIO keeps on disk for them. */
   unfinishedUploads(): Promise<number>;
+  /** Takes connections and answers nothing any more, as a process under SIGSTOP does. */
+  freeze(): void;
+  /** Goes on where it was, with the requests that came meanwhile. */
+  thaw(): void;
   stop(): Promise<void>;
 }
 
@@ -67,6 +71,8 @@ export async function startMinio(): Promise<Minio> {
     port,
     endpoint,
     config,
+    freeze: () => void child.kill("SIGSTOP"),
+    thaw: () => void child.kill("SIGCONT"),
     unfinishedUploads: async () => (await readdir(join(folder, ".minio.sys", "multipart"))).length,
     stop,
   };
