@@ -38,7 +38,9 @@ export async function checkOwner(check: OwnerCheck): Promise<Ownership> {
   let owner = await readOwner(location.store, location.server, { signal });
   if (owner === undefined) {
     if (!check.skipCheck) await refuseForeignContent(check, systemId);
-    owner = await claimOwner(location.store, location.server, { systemId, cluster, since: new Date() }, { signal });
+    const mark = { systemId, cluster, since: new Date() };
+    const { encryption } = location;
+    owner = await claimOwner(location.store, location.server, mark, { signal, ...(encryption && { encryption }) });
   }
   if (owner.systemId === systemId) return { systemId, segmentBytes };
   throw new ArchiveError(

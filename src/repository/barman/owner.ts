@@ -1,7 +1,7 @@
 // The mark `holdfast/owner.json` beside base/ and wals/: which database system archives under this server name. It is
 // written once, with a condition, so that of two clusters that begin at the same moment only one wins.
 import { isStoreError, StoreError } from "#store/errors.ts";
-import type { CallOptions, ObjectStore } from "#store/store.ts";
+import type { CallOptions, ObjectStore, PutOptions } from "#store/store.ts";
 import { RepositoryError } from "../errors.ts";
 import type { Owner } from "../repository.ts";
 import { ownerKey } from "./layout.ts";
@@ -34,7 +34,7 @@ export async function claimOwner(
   store: ObjectStore,
   server: string,
   owner: Owner,
-  options: CallOptions,
+  options: CallOptions & Pick<PutOptions, "encryption">,
 ): Promise<Owner> {
   try {
     await store.put(ownerKey(server), new TextEncoder().encode(formatOwner(owner)), { ifAbsent: true, ...options });
