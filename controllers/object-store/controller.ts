@@ -20,7 +20,14 @@ import type { Logger } from "#observe/logger.ts";
 import type { Catalogs } from "../catalogs.ts";
 import type { Trigger } from "../trigger.ts";
 import { lookAtStore, type Known, type OpenStore } from "./observe.ts";
-import { planStore, type LivingCluster, type PlannedArchive, type StorePlan, type Verdict } from "./plan.ts";
+import {
+  isContradicted,
+  planStore,
+  type LivingCluster,
+  type PlannedArchive,
+  type StorePlan,
+  type Verdict,
+} from "./plan.ts";
 
 export interface StoreDeps {
   readonly client: KubeClient;
@@ -35,18 +42,21 @@ export interface StoreDeps {
   readonly events: EventRecorder;
 }
 
-/** Stores when their spec changes; the rest of what is observed is read at an interval. */
-export const storeSources = ({
-  stores,
-  archives,
-  backups,
-  clusters,
-  reports,
-  lookAtStore: trigger,
-}: StoreDeps): Source[] => {
+/**
+ * Stores when their spec changes, and when a report brings news of the archiving to one; the rest of what is observed is
+ * read at an interval.
+ */
+export function storeSources(deps: StoreDeps): Source[] {
+  const { stores, archives, backups, clusters, reports, lookAtStore: trigger } = deps;
   const quiet = (informer: Informer<KubeObject>) => sourceOf(informer, () => []);
-  return [sourceOf(stores, ownKey), quiet(archives), quiet(backups), quiet(clusters), quiet(reports), trigger];
-};
+  const news = (report: InstanceReport): ObjectKey[] =>
+    archives.list().flatMap((archive) => {
+      const name = archive.status?.repository?.name;
+      if (name === undefined || !isContradicted(archive, report, new Date())) return [];
+      return [{ namespace: report.metadata.namespace ?? "", name }];
+    });
+  return [sourceOf(stores, ownKey), quiet(archives), quiet(backups), quiet(clusters), sourceOf(reports, news), trigger];
+}
 
 /** Whether it can be written is tried when it was not Ready, when the spec is new, and this often. */
 const writeTrialMs = 600_000;

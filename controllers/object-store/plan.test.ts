@@ -4,7 +4,7 @@ import type { Backup } from "#api/gen/backup.ts";
 import type { ObjectStore } from "#api/gen/object-store.ts";
 import type { InstanceReport } from "#api/gen/instance-report.ts";
 import type { BackupRecord } from "#repository/catalog.ts";
-import { planStore, type ObservedServer, type ObservedStore, type StoreCheck } from "./plan.ts";
+import { isContradicted, planStore, type ObservedServer, type ObservedStore, type StoreCheck } from "./plan.ts";
 
 const now = new Date("2026-11-21T12:00:00Z");
 const store: ObjectStore = {
@@ -106,6 +106,29 @@ describe("the archive of a server", () => {
       plan(usable(server([backup("1")])), living({ reportedAt })).requeueAfterMs;
     expect(requeueAfterMs("2026-11-21T11:58:20Z")).toBe(21_000);
     expect(requeueAfterMs("2026-11-21T11:50:00Z")).toBeGreaterThanOrEqual(55_000);
+  });
+
+  it("is contradicted by a report that brings news of its own cluster's archiving", () => {
+    const archive = (status: "True" | "Unknown", cluster = "pg"): Archive => ({
+      metadata: { name: "minio-pg" },
+      status: {
+        cluster: { name: cluster, living: true },
+        conditions: [
+          {
+            type: "Archiving",
+            status,
+            reason: status === "True" ? "Succeeded" : "NoReport",
+            message: "",
+            lastTransitionTime: "2026-11-21T11:00:00Z",
+          },
+        ],
+      },
+    });
+    expect(isContradicted(archive("Unknown"), report({}), now)).toBe(true);
+    expect(isContradicted(archive("True"), report({}), now)).toBe(false);
+    expect(isContradicted(archive("True"), report({ archiveError: "no answer" }), now)).toBe(true);
+    expect(isContradicted(archive("Unknown", "other"), report({}), now)).toBe(false);
+    expect(isContradicted({ metadata: { name: "minio-pg" } }, report({}), now)).toBe(false);
   });
 
   it("says when the catalog cannot be read whole", () => {

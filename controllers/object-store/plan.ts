@@ -241,6 +241,15 @@ function archivingVerdict(primary: Entry | undefined, now: Date): Verdict {
   return { type: "Archiving", status: "True", reason: "Succeeded", message: "the primary's WAL reaches the store" };
 }
 
+/** Whether the Archive says of its Cluster's archiving something else than the Cluster's newest report does. */
+export function isContradicted(archive: Archive, report: InstanceReport, now: Date): boolean {
+  if (archive.metadata.namespace !== report.metadata.namespace) return false;
+  if (archive.status?.cluster?.name !== report.metadata.name) return false;
+  const said = archive.status.conditions?.find(({ type }) => type === "Archiving");
+  const { status, reason } = archivingVerdict(primaryEntry(report), now);
+  return said !== undefined && (said.status !== status || said.reason !== reason);
+}
+
 /** Restorable now: the catalog is known, a backup counts, and nothing says that WAL stays behind. */
 function archiveReady(verdicts: readonly Verdict[], backups: number): Verdict {
   const failing =
