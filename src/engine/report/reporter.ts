@@ -21,6 +21,8 @@ export interface ReporterOptions {
   readonly describe: (signal: AbortSignal) => Promise<InstanceEntry>;
   /** Called with spec at start and after each change of it. */
   readonly onWishes: (wishes: Wishes, signal: AbortSignal) => Promise<void>;
+  /** How long one watch is trusted: 2 min unless told. */
+  readonly watchMsMax?: number;
   readonly logger: Logger;
 }
 
@@ -67,7 +69,7 @@ async function writeReports(options: ReporterOptions, signal: AbortSignal): Prom
 }
 
 async function followWishes(options: ReporterOptions, signal: AbortSignal): Promise<void> {
-  const { client, namespace, cluster, logger } = options;
+  const { client, namespace, cluster, watchMsMax = 120_000, logger } = options;
   let failures = 0;
   let seen = "";
   const take = async (report: InstanceReport): Promise<void> => {
@@ -90,14 +92,18 @@ async function followWishes(options: ReporterOptions, signal: AbortSignal): Prom
       }
       await take(report);
       const resourceVersion = report.metadata.resourceVersion ?? "";
-      const watch = { namespace, fieldSelector: `metadata.name=${cluster}`, resourceVersion, signal };
+      // A connection that died without a word looks like a quiet one: after a while another is made.
+      const limited = withDeadline(signal, watchMsMax);
+      const watch = { namespace, fieldSelector: `metadata.name=${cluster}`, resourceVersion, signal: limited };
       for await (const event of client.watch<InstanceReport>(instanceReports, watch))
         if (event.type === "ADDED" || event.type === "MODIFIED") await take(event.object);
     } catch (error) {
       if (signal.aborted) return;
-      if (isKubeError(error, "Expired")) continue;
+      if (isKubeError(error, "Expired") || isTimeout(error)) continue;
       if (++failures === 3) logger.warn({ err: error }, "the instance report cannot be watched; trying on");
       await delay(backoffMs(failures, retry), signal).catch(() => undefined);
     }
   }
 }
+
+const isTimeout = (error: unknown): boolean => error instanceof Error && error.name === "TimeoutError";
