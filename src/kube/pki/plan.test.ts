@@ -57,6 +57,11 @@ describe("the certificate plan", () => {
   it.each<[string, SeenCertificates, readonly string[]]>([
     ["makes an authority from nothing", { now, unchangedForMs: 0, trusted: [], leaves: [] }, ["createIssuer"]],
     ["issues a leaf that is missing", seen({ leaves: [without(leaf(), "certificate")] }), ["issueLeaf server"]],
+    [
+      "issues a leaf that lives much longer than is wanted now",
+      seen({ leaves: [leaf({ certificate: certificate("S", 10, 200) })] }),
+      ["issueLeaf server"],
+    ],
     ["issues a leaf whose names changed", seen({ leaves: [leaf({ fits: false })] }), ["issueLeaf server"]],
     ["issues a leaf that nobody trusted signed", seen({ leaves: [without(leaf(), "signedBy")] }), ["issueLeaf server"]],
     [

@@ -124,6 +124,8 @@ function planLeaf(leaf: SeenLeaf, seen: SeenCertificates, policy: CertificatePol
   // One that ends with its authority cannot be made to last longer before the authority is replaced.
   if (now >= renewAt(certificate, policy.leafLifeMs) && certificate.notAfter < issuer.notAfter)
     return issue("two thirds of its life are over");
+  // Not for less: a clock that ran ahead when it was made is no reason.
+  if (certificate.notAfter - now > 2 * policy.leafLifeMs) return issue("it would live longer than is wanted now");
   if (!sameIds(leaf.publishes, idsOf(trusted)))
     return { kind: "publishTrust", leaf: leaf.name, why: "the trusted authorities changed" };
   return undefined;
