@@ -52,11 +52,12 @@ describe("look-ahead", () => {
     expect(seen.order.toSorted()).toEqual([first, `${first}.00000028.backup`, names[1], names[2], "00000002.history"]);
     expect(seen.most).toBeLessThanOrEqual(4);
 
-    for (const name of seen.order.slice(1))
+    const ahead = seen.order.slice(1);
+    for (const name of ahead)
       await archiver.archive(join(pgdata.walDirectory, name), fixture.locate({ store: observed }), call());
     await eventually(() => seen.now === 0);
     expect(seen.most).toBeLessThanOrEqual(4);
-    expect(archiver.status()).toMatchObject({ failures: 0, lastArchived: { name: names[2] } });
+    expect(archiver.status()).toMatchObject({ failures: 0, lastArchived: { name: ahead.at(-1) } });
   });
 
   it("archives a backlog completely with one copy of each file", async () => {
