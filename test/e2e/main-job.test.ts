@@ -89,7 +89,7 @@ describe("a cluster with a standby", () => {
         .split("\n")
         .find((name) => name !== primary) ?? "";
     let bytes = 0;
-    await until("the standby's sidecar to be small", 30_000, async () => {
+    await until("the standby's sidecar to be small", 60_000, async () => {
       bytes = await sidecarMemory(namespace, standby);
       return bytes <= 85e6;
     }).catch(() => undefined);

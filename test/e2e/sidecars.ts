@@ -22,10 +22,13 @@ async function memoryOf(pid: string, namespace: string, pod: string): Promise<nu
 }
 
 /** One line for each pod of a Cluster: its uid, and how often its containers were restarted. Compare before and after. */
-export const restartsOf = (namespace: string, cluster: string): Promise<string> => {
+export async function restartsOf(namespace: string, cluster: string): Promise<string> {
   const containers = "{range .status.initContainerStatuses[*]}{.name}={.restartCount} {end}";
   const main = "{range .status.containerStatuses[*]}{.name}={.restartCount} {end}";
   const fields = `{range .items[*]}{.metadata.name} {.metadata.uid} ${containers}${main}{"\\n"}{end}`;
   const selector = `cnpg.io/cluster=${cluster},cnpg.io/podRole=instance`;
-  return kubectl(["get", "pods", "--namespace", namespace, "--selector", selector, "-o", `jsonpath=${fields}`]);
-};
+  const args = ["get", "pods", "--namespace", namespace, "--selector", selector, "-o", `jsonpath=${fields}`];
+  const shown = (await kubectl(args)).trim();
+  if (!shown.includes("holdfast=")) throw new Error(`no pod of ${cluster} has a sidecar: ${shown}`);
+  return shown;
+}
