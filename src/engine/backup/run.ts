@@ -99,9 +99,13 @@ async function refuseForeignArchive({ store, server, signal }: BackupOptions, sy
   if (ownership.kind !== "foreign") return;
   const { cluster, systemId: other } = ownership.owner;
   const owner = `cluster ${cluster.namespace}/${cluster.name}, database system ${other}`;
-  throw new BackupError("ForeignArchive", `server ${server} in ${store.location} belongs to ${owner}; this is ${systemId}`, {
-    hint: "Give this cluster another serverName in the plugin's parameters.",
-  });
+  throw new BackupError(
+    "ForeignArchive",
+    `server ${server} in ${store.location} belongs to ${owner}; this is ${systemId}`,
+    {
+      hint: "Give this cluster another serverName in the plugin's parameters.",
+    },
+  );
 }
 
 type RunningOptions = BackupOptions & { readonly compression: BackupCompression };

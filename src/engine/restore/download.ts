@@ -20,12 +20,12 @@ export interface DownloadOptions {
 const pieceBytesDefault = 8 * 1024 * 1024;
 const attempts = 8;
 
-/** Yields the object's content in order; ahead of its reader are at most `parallel` pieces. */
+/** Yields the object's content in order, in chunks as they came; ahead of its reader are at most `parallel` pieces. */
 export async function* downloadPieces(options: DownloadOptions): AsyncGenerator<Buffer, void, undefined> {
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
   const pieceBytes = options.pieceBytes ?? pieceBytesDefault;
-  const pending: Promise<Buffer>[] = [];
+  const pending: Promise<readonly Buffer[]>[] = [];
   try {
     for (let start = 0; start < options.size || pending.length > 0;) {
       while (start < options.size && pending.length < options.parallel) {
@@ -36,8 +36,7 @@ export async function* downloadPieces(options: DownloadOptions): AsyncGenerator<
         pending.push(piece);
         start = end + 1;
       }
-      const piece = await pending.shift();
-      if (piece !== undefined) yield piece;
+      yield* (await pending.shift()) ?? [];
     }
   } finally {
     stop.abort(new Error("the download was given up"));
@@ -50,7 +49,7 @@ interface Range {
   readonly end: number;
 }
 
-async function fetchPiece(options: DownloadOptions, range: Range): Promise<Buffer> {
+async function fetchPiece(options: DownloadOptions, range: Range): Promise<readonly Buffer[]> {
   return await retry(() => readRange(options, range), {
     attempts,
     firstMs: 500,
@@ -61,18 +60,20 @@ async function fetchPiece(options: DownloadOptions, range: Range): Promise<Buffe
   });
 }
 
-async function readRange({ store, key, signal }: DownloadOptions, range: Range): Promise<Buffer> {
-  const bytes = range.end - range.start + 1;
+/** The whole range, uncopied: a piece that breaks off must not have been given to anyone yet. */
+async function readRange({ store, key, signal }: DownloadOptions, range: Range): Promise<readonly Buffer[]> {
   const { body } = await store.get(key, { range, signal });
-  const piece = Buffer.allocUnsafeSlow(bytes);
+  const chunks: Buffer[] = [];
   let length = 0;
   try {
     for await (const chunk of body) {
-      length += (chunk as Buffer).copy(piece, length);
+      chunks.push(chunk as Buffer);
+      length += (chunk as Buffer).length;
     }
   } finally {
     body.destroy();
   }
-  if (length < bytes) throw new StoreError("Corrupt", `${key} ended after ${range.start + length} bytes`);
-  return piece;
+  const bytes = range.end - range.start + 1;
+  if (length !== bytes) throw new StoreError("Corrupt", `${key} gave ${length} of ${bytes} bytes from ${range.start}`);
+  return chunks;
 }

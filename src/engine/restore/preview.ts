@@ -8,7 +8,7 @@ import { parseRecoveryTarget, type RecoveryTarget, type RecoveryTargetBlock } fr
 import { defaultSegmentBytes, historyFileName, segmentLsnRange, segmentTimeline } from "#postgres/segment.ts";
 import { parseHistory, type HistoryEntry } from "#postgres/timeline.ts";
 import { parseWalKey, walPrefix } from "#repository/barman/layout.ts";
-import type { BackupRecord } from "#repository/catalog.ts";
+import type { BackupRecord, Catalog } from "#repository/catalog.ts";
 import { chooseBackup, type RefusalReason } from "#repository/choose-backup.ts";
 import type { NewestWal, Repository } from "#repository/repository.ts";
 import type { ObjectStore } from "#store/store.ts";
@@ -49,9 +49,10 @@ export async function previewRecovery(options: PreviewOptions): Promise<Recovery
   const catalog = await repository.catalog(server, { signal });
   const servers = catalog.backups.length === 0 ? await repository.servers({ signal }) : [];
   const histories = await readHistories(options, target);
-  const choice = chooseBackup({ catalog, target, servers, histories });
+  const choice = chooseBackup({ catalog: atTheirEnds(catalog), target, servers, histories });
   if (choice.kind === "refused") return { kind: "unreachable", reason: choice.reason, message: choice.why };
-  const { backup, why } = choice;
+  const { why } = choice;
+  const backup = catalog.backups.find(({ id }) => id === choice.backup.id) ?? choice.backup;
   const end = await repository.newestWal(server, { signal });
   const segmentBytes = backup.segmentBytes ?? defaultSegmentBytes;
   const missing = await findGaps(options, { backup, end, histories });
@@ -61,6 +62,17 @@ export async function previewRecovery(options: PreviewOptions): Promise<Recovery
     ? { kind: "reachable", backup, why }
     : { kind: "unknown", backup, why: `${why}; ${reach.why}` };
 }
+
+/**
+ * The catalog with each backup on the timeline it ended on. That is where its end position lies, which replay must pass
+ * on its way; the record names the one it began on, and a standby can follow a failover in between.
+ */
+const atTheirEnds = (catalog: Catalog): Catalog => ({
+  ...catalog,
+  backups: catalog.backups.map((backup) =>
+    backup.endWal === undefined ? backup : { ...backup, timeline: segmentTimeline(backup.endWal) },
+  ),
+});
 
 type Histories = ReadonlyMap<number, readonly HistoryEntry[]>;
 
@@ -96,26 +108,22 @@ async function readHistory(
   return undefined;
 }
 
-/** What is missing from the backup's begin to the end of the archive; undefined when that cannot be looked up. */
+/**
+ * What is missing from the backup's begin to the end of the archive, or to its own end where the archive does not even
+ * come so far; undefined when that cannot be looked up.
+ */
 async function findGaps(
   { store, server, signal }: PreviewOptions,
   known: { readonly backup: BackupRecord; readonly end: NewestWal | undefined; readonly histories: Histories },
 ): Promise<readonly string[] | undefined> {
-  const { backup, end, histories } = known;
-  const { beginLsn, beginWal } = backup;
-  if (beginLsn === undefined || beginWal === undefined || end === undefined) return undefined;
-  const segmentBytes = backup.segmentBytes ?? defaultSegmentBytes;
-  const endTimeline = segmentTimeline(end.name);
-  const endLsn = segmentLsnRange(end.name, segmentBytes).end;
+  const { beginLsn, beginWal, endWal, segmentBytes = defaultSegmentBytes } = known.backup;
+  if (beginLsn === undefined || beginWal === undefined || endWal === undefined) return undefined;
+  const last = known.end === undefined || known.end.name < endWal ? endWal : known.end.name;
+  const endLsn = segmentLsnRange(last, segmentBytes).end;
   if ((endLsn - beginLsn) / BigInt(segmentBytes) > segmentsMax) return undefined;
-  const history = histories.get(endTimeline) ?? [];
-  const names = requiredWal({
-    beginLsn,
-    beginTimeline: segmentTimeline(beginWal),
-    endLsn,
-    endTimeline,
-    segmentBytes,
-    history,
-  });
+  const endTimeline = segmentTimeline(last);
+  const history = known.histories.get(endTimeline) ?? [];
+  const beginTimeline = segmentTimeline(beginWal);
+  const names = requiredWal({ beginLsn, beginTimeline, endLsn, endTimeline, segmentBytes, history });
   return names === undefined ? undefined : await missingWal({ store, server }, names, { signal });
 }

@@ -21,6 +21,8 @@ const labelPath = "backup_label";
 const controlBytesMax = 64 * 1024;
 /** Files up to this size are written by one task; larger ones piece by piece. */
 const smallFileBytes = 1024 * 1024;
+/** What one write of a larger file takes at least. */
+const writeBytes = 1024 * 1024;
 const limits = { tasks: 16, bytes: 16 * 1024 * 1024 } as const;
 
 export class Extractor {
@@ -95,36 +97,44 @@ export class Extractor {
   async #writeFile(entry: TarEntry, body: AsyncIterable<Buffer>): Promise<void> {
     this.#files++;
     if (entry.path === labelPath) this.#hasLabel = true;
-    const path = join(this.#pgdata, entry.path);
-    if (entry.size > smallFileBytes) {
-      await this.#writeLarge(await this.#making(entry.path, create(path)), entry.path, body);
-      return;
-    }
+    // Files are made one after the other: beside each other they would only wait for the lock of their directory.
+    const file = await this.#making(entry.path, create(join(this.#pgdata, entry.path)));
+    if (entry.size > smallFileBytes) await this.#writeLarge(file, entry.path, body);
+    else await this.#writeSmall(file, entry, body);
+  }
+
+  async #writeSmall(file: FileHandle, { path, size }: TarEntry, body: AsyncIterable<Buffer>): Promise<void> {
     const pieces: Buffer[] = [];
-    for await (const piece of body) pieces.push(piece);
-    await this.#queue.add(entry.size, async () => {
-      const file = await this.#making(entry.path, create(path));
-      await this.#making(entry.path, writeAll(file, pieces));
-      this.#options.onBytes(entry.size);
+    try {
+      for await (const piece of body) pieces.push(piece);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+    await this.#queue.add(size, async () => {
+      await this.#making(path, writeAndClose(file, pieces));
+      this.#options.onBytes(size);
     });
   }
 
+  /** Writes to one file follow each other: beside each other they would only wait for the file's lock. */
   async #writeLarge(file: FileHandle, path: string, body: AsyncIterable<Buffer>): Promise<void> {
     let position = 0;
-    const writes: Promise<void>[] = [];
+    let written = Promise.resolve();
     try {
-      for await (const piece of body) {
+      for await (const pieces of batches(body, writeBytes)) {
         this.#options.signal.throwIfAborted();
-        const at = position;
-        position += piece.length;
-        const { ended } = await this.#queue.add(piece.length, async () => {
-          await this.#making(path, writePiece(file, piece, at));
-          this.#options.onBytes(piece.length);
+        const [at, bytes, before] = [position, lengthOf(pieces), written];
+        position += bytes;
+        const { ended } = await this.#queue.add(bytes, async () => {
+          await before;
+          await this.#making(path, writeAll(file, pieces, at));
+          this.#options.onBytes(bytes);
         });
-        writes.push(ended);
+        written = ended;
       }
     } finally {
-      await Promise.all(writes);
+      await written;
       await this.#making(path, file.close());
     }
   }
@@ -151,22 +161,38 @@ async function readControl(entry: TarEntry, body: AsyncIterable<Buffer>): Promis
 const create = (path: string): Promise<FileHandle> =>
   open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
 
-async function writeAll(file: FileHandle, pieces: readonly Buffer[]): Promise<void> {
-  try {
-    let position = 0;
-    for (const piece of pieces) {
-      await writePiece(file, piece, position);
-      position += piece.length;
-    }
-  } finally {
-    await file.close();
+/** Joins a body's chunks, which are as small as they came from the network, to batches of about `bytes`. */
+async function* batches(body: AsyncIterable<Buffer>, bytes: number): AsyncGenerator<Buffer[], void, undefined> {
+  let batch: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    batch.push(chunk);
+    length += chunk.length;
+    if (length < bytes) continue;
+    yield batch;
+    batch = [];
+    length = 0;
   }
+  if (length > 0) yield batch;
 }
 
-async function writePiece(file: FileHandle, piece: Buffer, position: number): Promise<void> {
-  for (let done = 0; done < piece.length;) {
-    const { bytesWritten } = await file.write(piece, done, piece.length - done, position + done);
-    done += bytesWritten;
+const lengthOf = (pieces: readonly Buffer[]): number => pieces.reduce((sum, { length }) => sum + length, 0);
+
+/** A disk that fills up takes a part first and fails the next write. */
+async function writeAll(file: FileHandle, pieces: Buffer[], position: number): Promise<void> {
+  const bytes = lengthOf(pieces);
+  if (bytes === 0) return;
+  const { bytesWritten } = await file.writev(pieces, position);
+  if (bytesWritten === bytes) return;
+  const rest = Buffer.concat(pieces).subarray(bytesWritten);
+  await writeAll(file, [rest], position + bytesWritten);
+}
+
+async function writeAndClose(file: FileHandle, pieces: Buffer[]): Promise<void> {
+  try {
+    await writeAll(file, pieces, 0);
+  } finally {
+    await file.close();
   }
 }
 
