@@ -1,6 +1,7 @@
 // Debian root file systems as tar files, made by mmdebstrap from the mirror this machine itself uses.
 import { readdir, readFile } from "node:fs/promises";
 import { command } from "./command.ts";
+import { ClusterError } from "./errors.ts";
 import type { Run } from "./run.ts";
 
 export interface RootFilesystem {
@@ -13,7 +14,6 @@ export interface RootFilesystem {
   readonly prepare?: readonly string[];
 }
 
-const defaultMirror = "http://deb.debian.org/debian";
 const documentation = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*"];
 
 /** The first mirror of Debian's main archive among this machine's apt sources, in either of their two formats. */
@@ -25,7 +25,7 @@ const mirror = async (): Promise<string> => {
     const found = /^(?:URIs:|deb (?:\[[^\]]*\] )?)\s*(https?:\S+\/debian)\/?(?:\s|$)/m.exec(text)?.[1];
     if (found !== undefined) return found;
   }
-  return defaultMirror;
+  throw new ClusterError("Machine", "no mirror of Debian among the sources in /etc/apt", { hint: "add one" });
 };
 
 const addUsers = (users: RootFilesystem["users"]): readonly string[] =>
