@@ -23,6 +23,9 @@ import { fingerprintOf } from "./wal-file.ts";
 
 /** PostgreSQL asks again after an error, and CNPG's condition shows it: better than a call that hangs. */
 const defaultCallMsMax = 60_000;
+/** The same once PostgreSQL stops, and when the call before has failed too: up to five more may follow. */
+const stoppingMsMax = 4_000;
+const stoppingAgainMsMax = 1_000;
 /** What uploads may hold in memory together: PostgreSQL allows segments of up to 1 GiB. */
 const uploadBytesMax = 512 * 1024 * 1024;
 /** An upload outlives its call on a slow link, and the next call for the file joins it. */
@@ -203,8 +206,12 @@ export function createArchiver(options: ArchiverOptions): Archiver {
         isTransient: (error) => !closing.signal.aborted && isTransient(error),
         onRetry: (error) => (lastError = error),
       });
+    const times = {
+      callMsMax: callMs,
+      stoppingMsMax: stateOf(location).book.healthy ? stoppingMsMax : stoppingAgainMsMax,
+    };
     try {
-      await withinCall(pgdata, { callMsMax: callMs }, call.signal, tryUntilStored);
+      await withinCall(pgdata, times, call.signal, tryUntilStored);
     } catch (error) {
       const doing = `archiving ${basename(path)} to ${describeArchive(location)}`;
       if (call.signal.aborted) throw new ArchiveError("Unavailable", `${doing} was cancelled`, { cause: error });

@@ -40,8 +40,13 @@ describe("the time of an archive call", () => {
   });
 
   it("ends with the caller's reason, and gives what the work gives", async () => {
-    const abandoned = withinCall(pgdata, { callMsMax: 20_000 }, AbortSignal.abort(new Error("gone")), hang);
+    const abandoned = withinCall(
+      pgdata,
+      { callMsMax: 20_000, stoppingMsMax: 1 },
+      AbortSignal.abort(new Error("gone")),
+      hang,
+    );
     await expect(abandoned).rejects.toThrow("gone");
-    expect(await withinCall(pgdata, { callMsMax: 20_000 }, never, async () => 7)).toBe(7);
+    expect(await withinCall(pgdata, { callMsMax: 20_000, stoppingMsMax: 1 }, never, async () => 7)).toBe(7);
   });
 });

@@ -6,8 +6,8 @@ import { readPostmasterState } from "#postgres/postmaster.ts";
 export interface CallTimes {
   /** While PostgreSQL runs. */
   readonly callMsMax: number;
-  /** From when PostgreSQL is seen stopping: 4 s unless told. */
-  readonly stoppingMsMax?: number;
+  /** From when PostgreSQL is seen stopping. */
+  readonly stoppingMsMax: number;
   /** How often that is looked up: 1 s unless told. */
   readonly lookEveryMs?: number;
 }
@@ -18,7 +18,7 @@ export interface CallTimes {
  */
 export async function withinCall<T>(
   pgdata: string,
-  { callMsMax, stoppingMsMax = 4_000, lookEveryMs = 1_000 }: CallTimes,
+  { callMsMax, stoppingMsMax, lookEveryMs = 1_000 }: CallTimes,
   signal: AbortSignal,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
