@@ -57,7 +57,7 @@ export type Row = Readonly<Record<string, string | null>>;
 export interface Session {
   /** Aborts when the connection ends without `close`: the reason is a PostgresError "SessionLost". */
   readonly lost: AbortSignal;
-  /** Runs one statement. When its signal aborts, the statement is cancelled at the server too. */
+  /** Runs one statement after those before it. When its signal aborts, the statement is cancelled at the server too. */
   query(text: string, options: QueryOptions): Promise<readonly Row[]>;
   /** Ends the session; what it held at the server (a running backup) is given up. Never throws. */
   close(): Promise<void>;
@@ -95,11 +95,13 @@ export async function connectPostgres(options: ConnectionOptions, signal: AbortS
   client.on("error", lose);
   client.on("end", () => lose());
   await open(client, options, signal);
+  let turn: Promise<unknown> = Promise.resolve();
   return {
     lost: lost.signal,
     query: async (text, query) => {
-      lost.signal.throwIfAborted();
-      return await runQuery({ client, options, lost: lost.signal }, text, query);
+      const rows = turn.then(() => runQuery({ client, options, lost: lost.signal }, text, query));
+      turn = rows.catch(() => {});
+      return await rows;
     },
     close: async () => {
       closing = true;
@@ -145,6 +147,7 @@ async function open(client: Client, options: ConnectionOptions, signal: AbortSig
 
 async function runQuery(session: OpenSession, text: string, query: QueryOptions): Promise<readonly Row[]> {
   query.signal.throwIfAborted();
+  session.lost.throwIfAborted();
   const timeoutMs = query.timeoutMs ?? queryTimeoutMs;
   const stop = withDeadline(query.signal, timeoutMs);
   const running = session.client.query<Record<string, string | null>>(text, [...(query.parameters ?? [])]);

@@ -17,8 +17,11 @@ describe("a backup that does not come to its end", () => {
 
   it("leaves nothing when it is cancelled", async () => {
     const cancellation = new AbortController();
+    let before = 0;
     const store = fixture.withUploads(async (bytes) => {
-      if (bytes > 10_000_000) cancellation.abort(new Error("no longer wanted"));
+      // The bytes begin anew: one archive is complete, the next under way.
+      if (bytes < before) cancellation.abort(new Error("no longer wanted"));
+      before = bytes;
     });
     const options = { store, signal: cancellation.signal, maxArchiveBytes: 15_000_000 };
     await expect(fixture.backup(fixture.primary, options)).rejects.toMatchObject({
@@ -54,13 +57,19 @@ describe("a backup that does not come to its end", () => {
     expect(await fixture.minio.unfinishedUploads()).toBe(0);
   });
 
-  it("fails when its session is ended", async () => {
+  it("stops at once when its session is ended", async () => {
     const end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'holdfast-backup'";
-    const store = fixture.withUploads(async () => void (await fixture.primary.query(end)));
+    let parts = 0;
+    const store = fixture.withUploads(async () => {
+      if (parts++ > 0) return;
+      await fixture.primary.query(end);
+      await poll(async () => (await sessions()) === "0");
+    });
     await expect(fixture.backup(fixture.primary, { store })).rejects.toMatchObject({
       kind: "Database",
       message: expect.stringContaining("the session with postgresql"),
     });
+    expect(parts).toBeLessThan(3);
   });
 
   it("is refused for a cluster with tablespaces before anything is written", async () => {

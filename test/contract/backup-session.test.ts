@@ -40,6 +40,14 @@ describe("connectPostgres", () => {
     expect(rows).toEqual([{ big: "9007199254740993", yes: "t", none: null, lsn: "0/3000028" }]);
   });
 
+  it("runs statements one after the other", async () => {
+    const session = await connect();
+    const slow = session.query("SELECT pg_sleep(0.1), clock_timestamp() AS at", { signal });
+    const fast = session.query("SELECT clock_timestamp() AS at", { signal });
+    const [[first], [second]] = await Promise.all([slow, fast]);
+    expect(String(first!["at"]) < String(second!["at"])).toBe(true);
+  });
+
   it("lives on under the server's own time limits", async () => {
     const session = await connect();
     await session.query("SELECT pg_sleep(0.2)", { signal });
