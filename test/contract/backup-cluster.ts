@@ -106,7 +106,7 @@ function pump(archive: string, store: ObjectStore, server: string): () => Promis
   const stop = new AbortController();
   const following = (async () => {
     while (!stop.signal.aborted) {
-      for (const name of (await readdir(archive)).filter((name) => !name.endsWith(".tmp") && !done.has(name))) {
+      for (const name of (await readdir(archive)).sort().filter((name) => !name.endsWith(".tmp") && !done.has(name))) {
         await store.put(walKey(server, name, ""), await readFile(join(archive, name)), { signal });
         done.add(name);
       }

@@ -1,6 +1,5 @@
 // What the contract tests of backup and restore share: a MinIO and a PostgreSQL primary for a test file, and for each test a
 // store of its own that the primary's WAL is copied to.
-import { readdir } from "node:fs/promises";
 import { pino } from "pino";
 import { afterAll, beforeAll, beforeEach, onTestFinished } from "vitest";
 import type { BackupOutcome } from "#engine/backup/record.ts";
@@ -88,10 +87,11 @@ export class BackupFixture {
     return standby;
   }
 
-  /** Lets everything that the primary committed so far reach the archive. */
+  /** Lets everything that the primary committed so far reach the archive and the store. */
   async archiveAll(): Promise<void> {
     const segment = await this.primary.value("SELECT pg_walfile_name(pg_switch_wal())");
-    await poll(async () => (await readdir(this.cluster.archive)).includes(segment));
+    const prefix = `${server}/wals/${segment.slice(0, 16)}/${segment}`;
+    await poll(async () => (await this.namesUnder(prefix)).includes(segment));
   }
 
   /** Names of the objects under a prefix, without their directories. */

@@ -44,6 +44,27 @@ describe("downloadPieces", () => {
     expect(most()).toBe(3);
   });
 
+  it("uses the memory of a piece again once the next one is asked for", async () => {
+    const { store } = storeWith(whole);
+    const signal = new AbortController().signal;
+    const memories = new Set<ArrayBufferLike>();
+    const copies: Buffer[] = [];
+    for await (const piece of downloadPieces({
+      store,
+      key: "data.tar",
+      size: 1000,
+      parallel: 2,
+      pieceBytes: 130,
+      reuse: true,
+      signal,
+    })) {
+      memories.add(piece.buffer);
+      copies.push(Buffer.from(piece));
+    }
+    expect(Buffer.concat(copies).equals(content)).toBe(true);
+    expect(memories.size).toBe(2);
+  });
+
   it("gives nothing of an empty object", async () => {
     expect(await download(storeWith(whole).store, { size: 0 })).toEqual(Buffer.alloc(0));
   });

@@ -1,5 +1,5 @@
 // Reads a tar archive as a stream of entries with their bodies. Holds no more than the chunk it was given.
-import { ByteReader } from "./byte-reader.ts";
+import { ByteReader, type ByteReaderOptions } from "./byte-reader.ts";
 import { RestoreError } from "./errors.ts";
 import {
   finishEntry,
@@ -19,9 +19,15 @@ export interface TarMemberBody {
 /** Long paths and the records of one entry; nothing of a data directory needs more. */
 const metaBytesMax = 1024 * 1024;
 
-/** Yields the members in order; each body is to be read before the next member is asked for. */
-export async function* readTar(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<TarMemberBody, void, undefined> {
-  const reader = new ByteReader(chunks);
+/**
+ * Yields the members in order; each body is to be read before the next member is asked for. With `beforeNext`, views of
+ * a body are valid until that is called.
+ */
+export async function* readTar(
+  chunks: AsyncIterable<Uint8Array>,
+  options: ByteReaderOptions = {},
+): AsyncGenerator<TarMemberBody, void, undefined> {
+  const reader = new ByteReader(chunks, options);
   try {
     for (;;) {
       const entry = await readEntry(reader);

@@ -68,6 +68,22 @@ describe("Extractor", () => {
     expect(lstatSync(join(pgdata, "base/5")).mode & 0o777).toBe(0o700);
   });
 
+  it("is done with a chunk when it asks for the next one", async () => {
+    const pgdata = emptyDirectory();
+    const files = Array.from({ length: 40 }, (_, index) => ({
+      path: `base/${index}`,
+      content: Buffer.alloc(index % 10 === 0 ? 1_300_000 : 5_000 + index, index + 1),
+    }));
+    const memory = Buffer.alloc(64 * 1024);
+    async function* inOneMemory(): AsyncGenerator<Buffer> {
+      const archive = tar(files);
+      for (let at = 0; at < archive.length; at += memory.length) yield memory.subarray(0, archive.copy(memory, 0, at));
+    }
+    const extractor = new Extractor(pgdata, { onBytes: () => {}, signal: new AbortController().signal });
+    await extractor.extract(inOneMemory());
+    for (const { path, content } of files) expect(readFileSync(join(pgdata, path)).equals(content)).toBe(true);
+  });
+
   it("holds the control file back", async () => {
     const { pgdata, extractor } = await extract(wholeBackup);
     expect(existsSync(join(pgdata, "global/pg_control"))).toBe(false);

@@ -21,8 +21,6 @@ const labelPath = "backup_label";
 const controlBytesMax = 64 * 1024;
 /** Files up to this size are written by one task; larger ones piece by piece. */
 const smallFileBytes = 1024 * 1024;
-/** What one write of a larger file takes at least. */
-const writeBytes = 1024 * 1024;
 const limits = { tasks: 16, bytes: 16 * 1024 * 1024 } as const;
 
 export class Extractor {
@@ -45,10 +43,14 @@ export class Extractor {
     return this.#files;
   }
 
-  /** Extracts one archive; several of them make a backup. When this throws, nothing is being written any more. */
+  /**
+   * Extracts one archive; several of them make a backup. When this throws, nothing is being written any more. A chunk's
+   * memory may be used again once the next chunk is asked for: all writes out of it have ended by then.
+   */
   async extract(chunks: AsyncIterable<Uint8Array>): Promise<void> {
+    const beforeNext = (): Promise<void> => this.#queue.drain();
     try {
-      for await (const member of readTar(chunks)) {
+      for await (const member of readTar(chunks, { beforeNext })) {
         this.#options.signal.throwIfAborted();
         await this.#place(member);
       }
@@ -104,15 +106,12 @@ export class Extractor {
   }
 
   async #writeSmall(file: FileHandle, { path, size }: TarEntry, body: AsyncIterable<Buffer>): Promise<void> {
-    const pieces: Buffer[] = [];
-    try {
-      for await (const piece of body) pieces.push(piece);
-    } catch (error) {
+    const content = await readWhole(body, size).catch(async (error: unknown) => {
       await file.close();
       throw error;
-    }
+    });
     await this.#queue.add(size, async () => {
-      await this.#making(path, writeAndClose(file, pieces));
+      await this.#making(path, writeAndClose(file, content));
       this.#options.onBytes(size);
     });
   }
@@ -122,14 +121,14 @@ export class Extractor {
     let position = 0;
     let written = Promise.resolve();
     try {
-      for await (const pieces of batches(body, writeBytes)) {
+      for await (const piece of body) {
         this.#options.signal.throwIfAborted();
-        const [at, bytes, before] = [position, lengthOf(pieces), written];
-        position += bytes;
-        const { ended } = await this.#queue.add(bytes, async () => {
+        const [at, before] = [position, written];
+        position += piece.length;
+        const { ended } = await this.#queue.add(piece.length, async () => {
           await before;
-          await this.#making(path, writeAll(file, pieces, at));
-          this.#options.onBytes(bytes);
+          await this.#making(path, writePiece(file, piece, at));
+          this.#options.onBytes(piece.length);
         });
         written = ended;
       }
@@ -152,47 +151,38 @@ async function readControl(entry: TarEntry, body: AsyncIterable<Buffer>): Promis
   if (entry.kind !== "file" || entry.size > controlBytesMax) {
     throw new RestoreError("Corrupt", `the backup's ${controlFilePath} is no control file`);
   }
-  const pieces: Buffer[] = [];
-  for await (const piece of body) pieces.push(Buffer.from(piece));
-  return Buffer.concat(pieces);
+  return Buffer.from(await readWhole(body, entry.size));
+}
+
+/** A view where the body lies in one chunk, else a copy. */
+async function readWhole(body: AsyncIterable<Buffer>, size: number): Promise<Buffer> {
+  let whole: Buffer | undefined;
+  let length = 0;
+  for await (const piece of body) {
+    if (piece.length === size) return piece;
+    whole ??= Buffer.allocUnsafeSlow(size);
+    length += piece.copy(whole, length);
+  }
+  return whole ?? Buffer.alloc(0);
 }
 
 /** Never opens what is there already: two members of one path mean a damaged archive. */
 const create = (path: string): Promise<FileHandle> =>
   open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
 
-/** Joins a body's chunks, which are as small as they came from the network, to batches of about `bytes`. */
-async function* batches(body: AsyncIterable<Buffer>, bytes: number): AsyncGenerator<Buffer[], void, undefined> {
-  let batch: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of body) {
-    batch.push(chunk);
-    length += chunk.length;
-    if (length < bytes) continue;
-    yield batch;
-    batch = [];
-    length = 0;
-  }
-  if (length > 0) yield batch;
-}
-
-const lengthOf = (pieces: readonly Buffer[]): number => pieces.reduce((sum, { length }) => sum + length, 0);
-
-/** A disk that fills up takes a part first and fails the next write. */
-async function writeAll(file: FileHandle, pieces: Buffer[], position: number): Promise<void> {
-  const bytes = lengthOf(pieces);
-  if (bytes === 0) return;
-  const { bytesWritten } = await file.writev(pieces, position);
-  if (bytesWritten === bytes) return;
-  const rest = Buffer.concat(pieces).subarray(bytesWritten);
-  await writeAll(file, [rest], position + bytesWritten);
-}
-
-async function writeAndClose(file: FileHandle, pieces: Buffer[]): Promise<void> {
+async function writeAndClose(file: FileHandle, content: Buffer): Promise<void> {
   try {
-    await writeAll(file, pieces, 0);
+    await writePiece(file, content, 0);
   } finally {
     await file.close();
+  }
+}
+
+/** A disk that fills up takes a part first and fails the next write. */
+async function writePiece(file: FileHandle, piece: Buffer, position: number): Promise<void> {
+  for (let done = 0; done < piece.length;) {
+    const { bytesWritten } = await file.write(piece, done, piece.length - done, position + done);
+    done += bytesWritten;
   }
 }
 

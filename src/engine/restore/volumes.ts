@@ -40,7 +40,7 @@ export async function listVolumes(options: {
 
 const volumeNumber = (key: string): number => Number(/_(\d+)\.tar[^/]*$/.exec(key)?.[1] ?? 0);
 
-/** A volume's content, decompressed, to be read once. */
+/** A volume's content, decompressed, to be read once. A chunk is valid until the next one is asked for. */
 export function openVolume(
   { key, size, compression }: Volume,
   options: {
@@ -54,8 +54,10 @@ export function openVolume(
   const onRetry = (error: unknown, attempt: number, delayMs: number): void => {
     logger.warn({ err: error, key, attempt, delayMs }, "a piece of a backup is read again");
   };
-  const pieces = downloadPieces({ store, key, size, parallel, onRetry, signal });
-  return compression.name === "none" ? pieces : through(compression.decompressStream(), pieces);
+  // A decompressor keeps what it was given for as long as it likes.
+  const reuse = compression.name === "none";
+  const pieces = downloadPieces({ store, key, size, parallel, reuse, onRetry, signal });
+  return reuse ? pieces : through(compression.decompressStream(), pieces);
 }
 
 async function* through(
