@@ -26,6 +26,8 @@ export interface Backup {
      * Which instance is read; the Cluster's own setting when absent.
      */
     target?: "primary" | "prefer-standby";
+    deadline?: string;
+    retryLimit?: number;
     /**
      * The store in which the backup was found.
      */
