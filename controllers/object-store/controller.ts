@@ -21,6 +21,7 @@ import type { Catalogs } from "../catalogs.ts";
 import type { Trigger } from "../trigger.ts";
 import { lookAtStore, type Known, type OpenStore } from "./observe.ts";
 import {
+  idOf,
   isContradicted,
   planStore,
   type LivingCluster,
@@ -68,6 +69,8 @@ export function storeReconcile(deps: StoreDeps): Reconcile {
   const archiveStatus = createStatusWriter(deps.client, archiveKind, "holdfast");
   const known = new Map<string, Known>();
   const triedAt = new Map<string, { readonly generation: number; readonly at: number }>();
+  /** Backups of each store that had a record at the last look. */
+  const recorded = new Map<string, ReadonlySet<string>>();
 
   return async (key, signal, logger) => {
     const id = keyOf(key);
@@ -75,6 +78,7 @@ export function storeReconcile(deps: StoreDeps): Reconcile {
     if (store === undefined || store.metadata.deletionTimestamp !== undefined) {
       known.delete(id);
       triedAt.delete(id);
+      recorded.delete(id);
       deps.catalogs.delete(id);
       return {};
     }
@@ -83,6 +87,7 @@ export function storeReconcile(deps: StoreDeps): Reconcile {
     const wasReady =
       store.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
     const tryWriting = !wasReady || tried?.generation !== generation || performance.now() - tried.at > writeTrialMs;
+    const startedAt = performance.now();
     const look = await lookAtStore(store, { open: deps.openStore, known: known.get(id), tryWriting, signal });
     if (look.check.kind === "usable" && tryWriting) triedAt.set(id, { generation, at: performance.now() });
     known.set(id, look.known);
@@ -90,7 +95,12 @@ export function storeReconcile(deps: StoreDeps): Reconcile {
     const problem =
       look.check.kind === "usable" ? undefined : { reason: look.check.reason, message: look.check.message };
     const read = look.check.kind === "usable" ? look.known.catalogs : deps.catalogs.get(id)?.catalogs;
-    deps.catalogs.set(id, { storeUid: store.metadata.uid ?? "", catalogs: read, ...(problem && { problem }) });
+    deps.catalogs.set(id, {
+      storeUid: store.metadata.uid ?? "",
+      startedAt,
+      catalogs: read,
+      ...(problem && { problem }),
+    });
 
     const now = new Date();
     const namespace = store.metadata.namespace ?? "";
@@ -107,7 +117,22 @@ export function storeReconcile(deps: StoreDeps): Reconcile {
     await writeStore(storeStatus, deps.events, { store, plan, now, signal });
     for (const planned of plan.archives) await writeArchive(deps, archiveStatus, { store, planned, now, signal });
     if (look.check.kind === "usable") await removeArchives(deps, { archives, plan, logger, signal });
-    for (const { object, why } of plan.records) await createRecord(deps.client, { object, why, logger, signal });
+    const before = recorded.get(id);
+    const records = new Set(
+      deps.backups
+        .list()
+        .filter(inNamespace)
+        .flatMap((backup) => recordedAs(backup) ?? []),
+    );
+    for (const { object, why } of plan.records) {
+      const { repository, backupId = "" } = object.spec;
+      if (deps.catalogs.isDeletedSince(startedAt, id, repository?.serverName ?? "", backupId)) continue;
+      const made = await createRecord(deps.client, { object, why, logger, signal });
+      const name = recordedAs(object) ?? "";
+      records.add(name);
+      if (made !== undefined && before?.has(name) === true) await announceReturn(deps.events, made, signal);
+    }
+    recorded.set(id, records);
     return { requeueAfterMs: plan.requeueAfterMs };
   };
 }
@@ -210,15 +235,37 @@ async function removeArchives(
 async function createRecord(
   client: KubeClient,
   { object, why, logger, signal }: { object: Backup; why: string; logger: Logger; signal: AbortSignal },
-): Promise<void> {
+): Promise<Backup | undefined> {
   try {
-    await client.create(backupKind, object, { signal });
+    const made = await client.create(backupKind, object, { signal });
     logger.info({ backup: object.metadata.name, why }, "record made");
+    return made;
   } catch (error) {
     // The name was taken a moment ago; the next look sees by what and finds another.
     if (!isKubeError(error, "AlreadyExists")) throw error;
+    return undefined;
   }
 }
+
+/** The backup that an object stands for: "server/id". */
+function recordedAs(backup: Backup): string | undefined {
+  const server = backup.spec.repository?.serverName ?? backup.status?.serverName;
+  const id = idOf(backup);
+  return server === undefined || id === undefined ? undefined : `${server}/${id}`;
+}
+
+/** Somebody deleted the record and kept the data. */
+const announceReturn = (events: EventRecorder, made: Backup, signal: AbortSignal): Promise<void> =>
+  events.record(
+    { ...made, apiVersion, kind: "Backup" },
+    {
+      type: "Normal",
+      reason: "RecordRestored",
+      message:
+        "the record was deleted, and its backup is still in the store: with spec.deletionPolicy Delete the data goes too",
+    },
+    signal,
+  );
 
 function judged(
   object: KubeObject & { readonly status?: { conditions?: readonly unknown[] } },
