@@ -22,8 +22,10 @@ export const deadlineMs = ({ deadline = deadlineDefault }: Backup["spec"]): numb
 export function requestProblems({ metadata, spec }: Pick<Backup, "metadata" | "spec">): readonly RequestProblem[] {
   const problems: RequestProblem[] = [];
   const refuse = (field: string, message: string, hint: string): void => void problems.push({ field, message, hint });
-  if ((spec.cluster === undefined) === (spec.repository === undefined))
-    refuse("spec", `${spec.cluster === undefined ? "neither" : "both"} cluster and repository given`, oneOfBoth);
+  if (spec.cluster !== undefined && spec.repository !== undefined)
+    refuse("spec", "both cluster and repository are given", oneOfBoth);
+  if (spec.cluster === undefined && spec.repository === undefined)
+    refuse("spec", "neither cluster nor repository is given", oneOfBoth);
   if ((spec.repository === undefined) !== (spec.backupId === undefined))
     refuse("spec.backupId", "goes with spec.repository", "give both for a record, none for a request");
   if (spec.cluster !== undefined && metadata.name.length > 63)
