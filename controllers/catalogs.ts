@@ -14,12 +14,14 @@ export interface StoreReading {
   readonly problem?: { readonly reason: Reason; readonly message: string };
 }
 
-/** Deleted backups that are remembered at most. */
+/** Deleted backups, and deleted records, that are remembered at most. */
 const deletedMax = 1_000;
 
 export class Catalogs {
   /** Backups that we removed, with when: a look that began before may still list them. */
   readonly #deleted = new Map<string, number>();
+  /** Backups whose record was deleted. */
+  readonly #recordsDeleted = new Set<string>();
   readonly #readings = new Map<string, StoreReading>();
   readonly #listeners = new Set<(store: string) => void>();
 
@@ -44,6 +46,20 @@ export class Catalogs {
       if (this.#deleted.size <= deletedMax) break;
       this.#deleted.delete(oldest);
     }
+  }
+
+  /** Somebody deleted the record of a backup. */
+  noteRecordDeleted(store: string, server: string, id: string): void {
+    this.#recordsDeleted.add(`${store}/${server}/${id}`);
+    for (const oldest of this.#recordsDeleted) {
+      if (this.#recordsDeleted.size <= deletedMax) break;
+      this.#recordsDeleted.delete(oldest);
+    }
+  }
+
+  /** Whether the record of a backup was deleted; says so once. */
+  takeRecordDeleted(store: string, server: string, id: string): boolean {
+    return this.#recordsDeleted.delete(`${store}/${server}/${id}`);
   }
 
   /** Whether a look that began then lists the backup only because it was removed meanwhile. */

@@ -49,6 +49,20 @@ export interface StoreDeps {
  */
 export function storeSources(deps: StoreDeps): Source[] {
   const { stores, archives, backups, clusters, reports, lookAtStore: trigger } = deps;
+  /** A record that is deleted while its backup is in the store comes back at once. */
+  const deletedRecords: Source = {
+    ...sourceOf(backups, () => []),
+    subscribe: (enqueue) =>
+      backups.subscribe(({ type, object }) => {
+        const name = object.spec.repository?.name ?? object.status?.repository?.name;
+        const server = object.spec.repository?.serverName ?? object.status?.serverName;
+        const id = idOf(object);
+        if (type !== "deleted" || name === undefined || server === undefined || id === undefined) return;
+        const store = { namespace: object.metadata.namespace ?? "", name };
+        deps.catalogs.noteRecordDeleted(keyOf(store), server, id);
+        enqueue(store);
+      }),
+  };
   const quiet = (informer: Informer<KubeObject>) => sourceOf(informer, () => []);
   const news = (report: InstanceReport): ObjectKey[] =>
     archives.list().flatMap((archive) => {
@@ -56,7 +70,7 @@ export function storeSources(deps: StoreDeps): Source[] {
       if (name === undefined || !isContradicted(archive, report, new Date())) return [];
       return [{ namespace: report.metadata.namespace ?? "", name }];
     });
-  return [sourceOf(stores, ownKey), quiet(archives), quiet(backups), quiet(clusters), sourceOf(reports, news), trigger];
+  return [sourceOf(stores, ownKey), quiet(archives), deletedRecords, quiet(clusters), sourceOf(reports, news), trigger];
 }
 
 /** Whether it can be written is tried when it was not Ready, when the spec is new, and this often. */
@@ -69,8 +83,6 @@ export function storeReconcile(deps: StoreDeps): Reconcile {
   const archiveStatus = createStatusWriter(deps.client, archiveKind, "holdfast");
   const known = new Map<string, Known>();
   const triedAt = new Map<string, { readonly generation: number; readonly at: number }>();
-  /** Backups of each store that had a record at the last look. */
-  const recorded = new Map<string, ReadonlySet<string>>();
 
   return async (key, signal, logger) => {
     const id = keyOf(key);
@@ -78,7 +90,6 @@ export function storeReconcile(deps: StoreDeps): Reconcile {
     if (store === undefined || store.metadata.deletionTimestamp !== undefined) {
       known.delete(id);
       triedAt.delete(id);
-      recorded.delete(id);
       deps.catalogs.delete(id);
       return {};
     }
@@ -117,22 +128,13 @@ export function storeReconcile(deps: StoreDeps): Reconcile {
     await writeStore(storeStatus, deps.events, { store, plan, now, signal });
     for (const planned of plan.archives) await writeArchive(deps, archiveStatus, { store, planned, now, signal });
     if (look.check.kind === "usable") await removeArchives(deps, { archives, plan, logger, signal });
-    const before = recorded.get(id);
-    const records = new Set(
-      deps.backups
-        .list()
-        .filter(inNamespace)
-        .flatMap((backup) => recordedAs(backup) ?? []),
-    );
     for (const { object, why } of plan.records) {
-      const { repository, backupId = "" } = object.spec;
-      if (deps.catalogs.isDeletedSince(startedAt, id, repository?.serverName ?? "", backupId)) continue;
+      const place = [id, object.spec.repository?.serverName ?? "", object.spec.backupId ?? ""] as const;
+      if (deps.catalogs.isDeletedSince(startedAt, ...place)) continue;
       const made = await createRecord(deps.client, { object, why, logger, signal });
-      const name = recordedAs(object) ?? "";
-      records.add(name);
-      if (made !== undefined && before?.has(name) === true) await announceReturn(deps.events, made, signal);
+      if (made !== undefined && deps.catalogs.takeRecordDeleted(...place))
+        await announceReturn(deps.events, made, signal);
     }
-    recorded.set(id, records);
     return { requeueAfterMs: plan.requeueAfterMs };
   };
 }
@@ -245,13 +247,6 @@ async function createRecord(
     if (!isKubeError(error, "AlreadyExists")) throw error;
     return undefined;
   }
-}
-
-/** The backup that an object stands for: "server/id". */
-function recordedAs(backup: Backup): string | undefined {
-  const server = backup.spec.repository?.serverName ?? backup.status?.serverName;
-  const id = idOf(backup);
-  return server === undefined || id === undefined ? undefined : `${server}/${id}`;
 }
 
 /** Somebody deleted the record and kept the data. */
