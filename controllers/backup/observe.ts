@@ -15,7 +15,7 @@ import { keyOf, type KubeObject, type ObjectKey } from "#kube/object.ts";
 import type { Catalogs } from "../catalogs.ts";
 import type { Trigger } from "../trigger.ts";
 import type { Progresses } from "./progress.ts";
-import { queueOf } from "./queue.ts";
+import { isOpen, queueOf } from "./queue.ts";
 import { factsOf } from "./status.ts";
 import { backupIdOf, isRequest, type Check, type InStore, type Observed, type Queue, type Work } from "./terms.ts";
 import type { Verifier } from "./verification.ts";
@@ -111,7 +111,7 @@ function clusterState(backup: Backup, { clusters }: Sources): Observed["cluster"
 const reportOf = (backup: Backup, { reports }: Sources): InstanceReport | undefined => reports.get(clusterKey(backup));
 
 function queueFor(backup: Backup, sources: Sources, now: Date): Queue {
-  if (!isRequest(backup)) return { length: 0 };
+  if (!isRequest(backup) || !isOpen(backup)) return { length: 0 };
   const cluster = keyOf(clusterKey(backup));
   return queueOf({
     backup,

@@ -125,8 +125,9 @@ function createWork(observed: Observed, attempt: number, message: string): Plan 
 
 function factsOf({ attempts, progress }: Observed, work: Work | undefined): Partial<Status> {
   return {
+    type: "full",
     ...(attempts > 0 && { attempts }),
-    ...(work !== undefined && { cnpgBackup: work.name, type: "full" as const }),
+    ...(work !== undefined && { cnpgBackup: work.name }),
     ...(work?.instance !== undefined && { instance: work.instance }),
     ...(work?.startedAt !== undefined && { startedAt: work.startedAt }),
     ...(progress?.bytesDone !== undefined && { bytesDone: progress.bytesDone }),
