@@ -1,7 +1,7 @@
 // Looks at each store in turn, says in its status whether it can be used, keeps an Archive for each server in it, and
 // makes records for backups that have none.
 import { isDeepStrictEqual } from "node:util";
-import { apiVersion, archives as archiveKind, backups as backupKind, objectStores } from "#api/kinds.ts";
+import { apiVersion, archives as archiveKind, objectStores } from "#api/kinds.ts";
 import type { Archive } from "#api/gen/archive.ts";
 import type { Backup } from "#api/gen/backup.ts";
 import type { InstanceReport } from "#api/gen/instance-report.ts";
@@ -11,7 +11,6 @@ import { readPluginConfig } from "#cnpg/plugin-config.ts";
 import type { KubeClient } from "#kube/client.ts";
 import { setConditions } from "#kube/conditions.ts";
 import { ownKey, sourceOf, type Reconcile, type Source } from "#kube/controller.ts";
-import { isKubeError } from "#kube/errors.ts";
 import type { EventRecorder } from "#kube/events.ts";
 import type { Informer } from "#kube/informer.ts";
 import { keyOf, type Condition, type KubeObject, type ObjectKey } from "#kube/object.ts";
@@ -21,7 +20,6 @@ import type { Catalogs } from "../catalogs.ts";
 import type { Trigger } from "../trigger.ts";
 import { lookAtStore, type Known, type OpenStore } from "./observe.ts";
 import {
-  idOf,
   isContradicted,
   planStore,
   type LivingCluster,
@@ -29,6 +27,7 @@ import {
   type StorePlan,
   type Verdict,
 } from "./plan.ts";
+import { deletedRecords, makeRecords } from "./records.ts";
 
 export interface StoreDeps {
   readonly client: KubeClient;
@@ -48,21 +47,7 @@ export interface StoreDeps {
  * read at an interval.
  */
 export function storeSources(deps: StoreDeps): Source[] {
-  const { stores, archives, backups, clusters, reports, lookAtStore: trigger } = deps;
-  /** A record that is deleted while its backup is in the store comes back at once. */
-  const deletedRecords: Source = {
-    ...sourceOf(backups, () => []),
-    subscribe: (enqueue) =>
-      backups.subscribe(({ type, object }) => {
-        const name = object.spec.repository?.name ?? object.status?.repository?.name;
-        const server = object.spec.repository?.serverName ?? object.status?.serverName;
-        const id = idOf(object);
-        if (type !== "deleted" || name === undefined || server === undefined || id === undefined) return;
-        const store = { namespace: object.metadata.namespace ?? "", name };
-        deps.catalogs.noteRecordDeleted(keyOf(store), server, id);
-        enqueue(store);
-      }),
-  };
+  const { stores, archives, clusters, reports, lookAtStore: trigger } = deps;
   const quiet = (informer: Informer<KubeObject>) => sourceOf(informer, () => []);
   const news = (report: InstanceReport): ObjectKey[] =>
     archives.list().flatMap((archive) => {
@@ -70,7 +55,14 @@ export function storeSources(deps: StoreDeps): Source[] {
       if (name === undefined || !isContradicted(archive, report, new Date())) return [];
       return [{ namespace: report.metadata.namespace ?? "", name }];
     });
-  return [sourceOf(stores, ownKey), quiet(archives), deletedRecords, quiet(clusters), sourceOf(reports, news), trigger];
+  return [
+    sourceOf(stores, ownKey),
+    quiet(archives),
+    deletedRecords(deps),
+    quiet(clusters),
+    sourceOf(reports, news),
+    trigger,
+  ];
 }
 
 /** Whether it can be written is tried when it was not Ready, when the spec is new, and this often. */
@@ -128,13 +120,7 @@ export function storeReconcile(deps: StoreDeps): Reconcile {
     await writeStore(storeStatus, deps.events, { store, plan, now, signal });
     for (const planned of plan.archives) await writeArchive(deps, archiveStatus, { store, planned, now, signal });
     if (look.check.kind === "usable") await removeArchives(deps, { archives, plan, logger, signal });
-    for (const { object, why } of plan.records) {
-      const place = [id, object.spec.repository?.serverName ?? "", object.spec.backupId ?? ""] as const;
-      if (deps.catalogs.isDeletedSince(startedAt, ...place)) continue;
-      const made = await createRecord(deps.client, { object, why, logger, signal });
-      if (made !== undefined && deps.catalogs.takeRecordDeleted(...place))
-        await announceReturn(deps.events, made, signal);
-    }
+    await makeRecords(deps, plan.records, { store: id, startedAt, logger, signal });
     return { requeueAfterMs: plan.requeueAfterMs };
   };
 }
@@ -233,34 +219,6 @@ async function removeArchives(
     );
   }
 }
-
-async function createRecord(
-  client: KubeClient,
-  { object, why, logger, signal }: { object: Backup; why: string; logger: Logger; signal: AbortSignal },
-): Promise<Backup | undefined> {
-  try {
-    const made = await client.create(backupKind, object, { signal });
-    logger.info({ backup: object.metadata.name, why }, "record made");
-    return made;
-  } catch (error) {
-    // The name was taken a moment ago; the next look sees by what and finds another.
-    if (!isKubeError(error, "AlreadyExists")) throw error;
-    return undefined;
-  }
-}
-
-/** Somebody deleted the record and kept the data. */
-const announceReturn = (events: EventRecorder, made: Backup, signal: AbortSignal): Promise<void> =>
-  events.record(
-    { ...made, apiVersion, kind: "Backup" },
-    {
-      type: "Normal",
-      reason: "RecordRestored",
-      message:
-        "the record was deleted, and its backup is still in the store: with spec.deletionPolicy Delete the data goes too",
-    },
-    signal,
-  );
 
 function judged(
   object: KubeObject & { readonly status?: { conditions?: readonly unknown[] } },
