@@ -1,7 +1,7 @@
 // Looks at each store in turn, says in its status whether it can be used, keeps an Archive for each server in it, and
 // makes records for backups that have none.
 import { isDeepStrictEqual } from "node:util";
-import { apiVersion, archives as archiveKind, backups as backupKind, objectStores } from "#api/kinds.ts";
+import { apiVersion, archives as archiveKind, objectStores } from "#api/kinds.ts";
 import type { Archive } from "#api/gen/archive.ts";
 import type { Backup } from "#api/gen/backup.ts";
 import type { InstanceReport } from "#api/gen/instance-report.ts";
@@ -11,7 +11,6 @@ import { readPluginConfig } from "#cnpg/plugin-config.ts";
 import type { KubeClient } from "#kube/client.ts";
 import { setConditions } from "#kube/conditions.ts";
 import { ownKey, sourceOf, type Reconcile, type Source } from "#kube/controller.ts";
-import { isKubeError } from "#kube/errors.ts";
 import type { EventRecorder } from "#kube/events.ts";
 import type { Informer } from "#kube/informer.ts";
 import { keyOf, type Condition, type KubeObject, type ObjectKey } from "#kube/object.ts";
@@ -28,6 +27,7 @@ import {
   type StorePlan,
   type Verdict,
 } from "./plan.ts";
+import { deletedRecords, makeRecords } from "./records.ts";
 
 export interface StoreDeps {
   readonly client: KubeClient;
@@ -47,7 +47,7 @@ export interface StoreDeps {
  * read at an interval.
  */
 export function storeSources(deps: StoreDeps): Source[] {
-  const { stores, archives, backups, clusters, reports, lookAtStore: trigger } = deps;
+  const { stores, archives, clusters, reports, lookAtStore: trigger } = deps;
   const quiet = (informer: Informer<KubeObject>) => sourceOf(informer, () => []);
   const news = (report: InstanceReport): ObjectKey[] =>
     archives.list().flatMap((archive) => {
@@ -55,7 +55,14 @@ export function storeSources(deps: StoreDeps): Source[] {
       if (name === undefined || !isContradicted(archive, report, new Date())) return [];
       return [{ namespace: report.metadata.namespace ?? "", name }];
     });
-  return [sourceOf(stores, ownKey), quiet(archives), quiet(backups), quiet(clusters), sourceOf(reports, news), trigger];
+  return [
+    sourceOf(stores, ownKey),
+    quiet(archives),
+    deletedRecords(deps),
+    quiet(clusters),
+    sourceOf(reports, news),
+    trigger,
+  ];
 }
 
 /** Whether it can be written is tried when it was not Ready, when the spec is new, and this often. */
@@ -83,6 +90,7 @@ export function storeReconcile(deps: StoreDeps): Reconcile {
     const wasReady =
       store.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
     const tryWriting = !wasReady || tried?.generation !== generation || performance.now() - tried.at > writeTrialMs;
+    const startedAt = performance.now();
     const look = await lookAtStore(store, { open: deps.openStore, known: known.get(id), tryWriting, signal });
     if (look.check.kind === "usable" && tryWriting) triedAt.set(id, { generation, at: performance.now() });
     known.set(id, look.known);
@@ -90,7 +98,12 @@ export function storeReconcile(deps: StoreDeps): Reconcile {
     const problem =
       look.check.kind === "usable" ? undefined : { reason: look.check.reason, message: look.check.message };
     const read = look.check.kind === "usable" ? look.known.catalogs : deps.catalogs.get(id)?.catalogs;
-    deps.catalogs.set(id, { storeUid: store.metadata.uid ?? "", catalogs: read, ...(problem && { problem }) });
+    deps.catalogs.set(id, {
+      storeUid: store.metadata.uid ?? "",
+      startedAt,
+      catalogs: read,
+      ...(problem && { problem }),
+    });
 
     const now = new Date();
     const namespace = store.metadata.namespace ?? "";
@@ -107,7 +120,7 @@ export function storeReconcile(deps: StoreDeps): Reconcile {
     await writeStore(storeStatus, deps.events, { store, plan, now, signal });
     for (const planned of plan.archives) await writeArchive(deps, archiveStatus, { store, planned, now, signal });
     if (look.check.kind === "usable") await removeArchives(deps, { archives, plan, logger, signal });
-    for (const { object, why } of plan.records) await createRecord(deps.client, { object, why, logger, signal });
+    await makeRecords(deps, plan.records, { store: id, startedAt, logger, signal });
     return { requeueAfterMs: plan.requeueAfterMs };
   };
 }
@@ -204,19 +217,6 @@ async function removeArchives(
       { name, ...(namespace !== undefined && { namespace }) },
       { signal, ...(uid !== undefined && { uid }) },
     );
-  }
-}
-
-async function createRecord(
-  client: KubeClient,
-  { object, why, logger, signal }: { object: Backup; why: string; logger: Logger; signal: AbortSignal },
-): Promise<void> {
-  try {
-    await client.create(backupKind, object, { signal });
-    logger.info({ backup: object.metadata.name, why }, "record made");
-  } catch (error) {
-    // The name was taken a moment ago; the next look sees by what and finds another.
-    if (!isKubeError(error, "AlreadyExists")) throw error;
   }
 }
 

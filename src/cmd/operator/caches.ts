@@ -6,6 +6,7 @@ import type { Archive } from "#api/gen/archive.ts";
 import type { Backup } from "#api/gen/backup.ts";
 import type { InstanceReport } from "#api/gen/instance-report.ts";
 import type { ObjectStore } from "#api/gen/object-store.ts";
+import { decodeBackup } from "#cnpg/backup.ts";
 import * as cnpg from "#cnpg/resources.ts";
 import { sidecarConfigName, type ConfigMap } from "#cnpg/sidecar-config.ts";
 import { configMaps, deployments } from "#controllers/installation/controller.ts";
@@ -45,7 +46,10 @@ export function createLeaderCaches(client: KubeClient, logger: Logger) {
       client,
       logger,
       resource: cnpg.backups,
-      indexes: { request: (object) => inNamespace(object, object.metadata.labels?.[labels.backup]) },
+      indexes: {
+        request: (object) => inNamespace(object, object.metadata.labels?.[labels.backup]),
+        cluster: (object) => inNamespace(object, decodeBackup(object).spec.cluster),
+      },
     }),
   };
 }

@@ -1,5 +1,6 @@
 // Everything that only one replica does: the controllers, with the caches that only they read.
-import { backupReconcile, backupSources, mirrorReconcile } from "#controllers/backup/controller.ts";
+import { backupReconcile, backupSources } from "#controllers/backup/controller.ts";
+import { mirrorReconcile } from "#controllers/backup/mirror.ts";
 import { Catalogs } from "#controllers/catalogs.ts";
 import type { AccessKeeper } from "#controllers/cluster/access-keeper.ts";
 import { clusterReconcile, clusterSources } from "#controllers/cluster/controller.ts";
