@@ -1,7 +1,7 @@
 // Every condition type and reason that our kinds show, in one closed list. docs/conditions.md explains each one; a test
 // holds the two together. The reason of a good condition is Succeeded.
 
-export const conditionTypes = ["Ready", "CatalogSynced", "Archiving"] as const;
+export const conditionTypes = ["Ready", "CatalogSynced", "Archiving", "Stalled"] as const;
 export type ConditionType = (typeof conditionTypes)[number];
 
 export const reasons = [
@@ -35,5 +35,7 @@ export const reasons = [
   "NotTheArchiver",
   "EngineError",
   "NotInStore",
+  // How a schedule stands.
+  "Suspended",
 ] as const;
 export type Reason = (typeof reasons)[number];

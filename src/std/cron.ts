@@ -12,9 +12,9 @@ export interface CronLine {
   /** Two lines with the same canonical text run at the same moments. */
   readonly canonical: string;
   /** The first moment after `moment`; undefined when there is none. */
-  next(moment: Date): Date | undefined;
+  readonly next: (moment: Date) => Date | undefined;
   /** The last moment that is not after `moment`. */
-  latest(moment: Date): Date | undefined;
+  readonly latest: (moment: Date) => Date | undefined;
 }
 
 export interface CronProblem {
