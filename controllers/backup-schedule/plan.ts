@@ -25,7 +25,7 @@ export interface Plan extends Shown {
 
 /** So that a clock that was set is noticed. */
 const lookAgainMaxMs = 3_600_000;
-/** A run that starts later than this was missed. */
+/** A run that has been due for longer than this was missed. */
 const lateMs = 60_000;
 
 export function planSchedule(observed: Observed): Plan {
@@ -49,7 +49,7 @@ export function planSchedule(observed: Observed): Plan {
   const isHeld = due !== undefined && runs.some(isActive);
   const next = isSuspended ? undefined : nextStart(agenda, until, now);
   return {
-    actions: [...(due === undefined || isHeld ? [] : [create(due, agenda, now)]), ...prune(observed)],
+    actions: [...(due === undefined || isHeld ? [] : [create(due, agenda, until, now)]), ...prune(observed)],
     isHeld,
     ...statusOf(observed, { handledUntil: until, isHeld, ...(next !== undefined && { next }) }),
     ...(next !== undefined && {
@@ -58,8 +58,9 @@ export function planSchedule(observed: Observed): Plan {
   };
 }
 
-function create({ planned, line }: DueRun, agenda: Agenda, now: Date): Action {
-  const isLate = now.getTime() - planned.getTime() - agenda.jitterMs > lateMs;
+function create({ planned, line }: DueRun, agenda: Agenda, until: Date, now: Date): Action {
+  const began = nextStart(agenda, until, until);
+  const isLate = began !== undefined && now.getTime() - began.getTime() > lateMs;
   const why = isLate ? "runs were missed: one makes up for them" : "a run is due";
   return { kind: "createBackup", why, planned, line, isLate };
 }

@@ -24,7 +24,7 @@ export function dueRun({ lines, jitterMs }: Agenda, handledUntil: Date, now: Dat
   return { planned: new Date(Math.max(...due.map(({ planned }) => planned.getTime()))), line: first.line };
 }
 
-/** When the first run starts whose planned time is neither dealt with nor past. */
+/** When the first run starts whose planned time is neither dealt with nor past at `now`. */
 export function nextStart({ lines, jitterMs }: Agenda, handledUntil: Date, now: Date): Date | undefined {
   const after = new Date(Math.max(handledUntil.getTime(), now.getTime() - jitterMs));
   const starts = lines.flatMap(({ cron }) => {
