@@ -36,6 +36,8 @@ export interface Reading {
 }
 
 const jitterMax = { ms: 24 * 3_600_000, text: "24h" } as const;
+/** What a Backup's own spec.deadline may be. */
+const isBackupDeadline = (ms: number): boolean => ms >= 60_000 && ms <= 168 * 3_600_000;
 /** As many as the schema lets through. */
 const linesMax = 20;
 
@@ -53,8 +55,8 @@ export function readAgenda(spec: Spec, owner: string, now: Date): Reading {
     ...(jitter.ms > jitterMax.ms
       ? [{ field: "spec.jitter", message: `longer than ${jitterMax.text}`, hint: `write at most ${jitterMax.text}` }]
       : []),
-    ...(spec.deadline !== undefined && deadline.problems.length === 0 && deadline.ms < 60_000
-      ? [{ field: "spec.deadline", message: "no backup ends within less than a minute", hint: "write 6h, for example" }]
+    ...(spec.deadline !== undefined && deadline.problems.length === 0 && !isBackupDeadline(deadline.ms)
+      ? [{ field: "spec.deadline", message: "out of bounds", hint: "write between 1m and 168h, as in 6h" }]
       : []),
   ];
   if (problems.length > 0) return { problems };

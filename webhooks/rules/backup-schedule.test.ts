@@ -37,6 +37,13 @@ describe("a BackupSchedule that can run", () => {
     expect(judge({ suspend: true }).warnings[0]).toContain("no backup is made");
   });
 
+  it("is told when data goes with its Backups", () => {
+    expect(judge({ deletionPolicy: "Delete" }, schedule({})).warnings).toEqual([
+      "spec.deletionPolicy Delete: deleting a Backup of this schedule deletes its data from the store",
+    ]);
+    expect(judge({ deletionPolicy: "Delete" }, schedule({ deletionPolicy: "Delete" })).warnings).toEqual([]);
+  });
+
   it("is told nothing again when its times stay as they were", () => {
     expect(judge({ failedHistoryLimit: 1 }, schedule({})).warnings).toEqual([]);
     expect(judge(lines("0 3 * * *"), schedule({})).warnings).toHaveLength(1);
@@ -55,7 +62,8 @@ describe("a BackupSchedule that cannot run", () => {
     [{ jitter: "1d" }, "spec.jitter", "as in 24h"],
     [{ jitter: "10" }, "spec.jitter", "not a duration"],
     [{ jitter: "25h" }, "spec.jitter", "at most 24h"],
-    [{ deadline: "30s" }, "spec.deadline", "less than a minute"],
+    [{ deadline: "30s" }, "spec.deadline", "between 1m and 168h"],
+    [{ deadline: "169h" }, "spec.deadline", "between 1m and 168h"],
     [{ deadline: "soon" }, "spec.deadline", "not a duration"],
   ])("%j is refused at %s: %s", (spec, field, text) => {
     const { problems, warnings } = judge(spec);

@@ -19,7 +19,10 @@ export function judgeBackupSchedule({ object, old, now }: ScheduleReview): Judge
   const isNews = old === undefined || !isDeepStrictEqual(timingOf(old), timingOf(object));
   return {
     problems: [...identityProblems(object, old), ...problems],
-    warnings: agenda !== undefined && isNews ? warningsOf(agenda, spec.suspend === true, now) : [],
+    warnings: [
+      ...(agenda !== undefined && isNews ? timingWarnings(agenda, spec.suspend === true, now) : []),
+      ...(agenda !== undefined ? deletionWarnings(object, old) : []),
+    ],
   };
 }
 
@@ -49,7 +52,7 @@ const timingOf = ({ spec: { schedules, timeZone, jitter, suspend } }: BackupSche
   suspend ?? false,
 ];
 
-function warningsOf({ lines, jitterMs }: Agenda, isSuspended: boolean, now: Date): string[] {
+function timingWarnings({ lines, jitterMs }: Agenda, isSuspended: boolean, now: Date): string[] {
   const readings = lines.map(({ cron }, index) => {
     const next = new Date((cron.next(now)?.getTime() ?? 0) + jitterMs).toISOString().slice(0, 19);
     const order = cron.fieldCount === 6 ? "6 fields, seconds first" : "5 fields, minutes first";
@@ -58,3 +61,8 @@ function warningsOf({ lines, jitterMs }: Agenda, isSuspended: boolean, now: Date
   if (!isSuspended) return readings;
   return ["spec.suspend is true: no backup is made until it is false", ...readings];
 }
+
+const deletionWarnings = ({ spec }: BackupSchedule, old: BackupSchedule | undefined): readonly string[] =>
+  spec.deletionPolicy === "Delete" && old?.spec.deletionPolicy !== "Delete"
+    ? ["spec.deletionPolicy Delete: deleting a Backup of this schedule deletes its data from the store"]
+    : [];
