@@ -16,6 +16,9 @@ export interface Backup {
      * The Cluster to back up.
      */
     cluster?: {
+      /**
+       * Name of the Cluster in the same namespace.
+       */
       name: string;
     };
     /**
@@ -26,14 +29,29 @@ export interface Backup {
      * Which instance is read; the Cluster's own setting when absent.
      */
     target?: "primary" | "prefer-standby";
+    /**
+     * How long a request may take from its creation until it is Completed, waiting and retries included; hours, minutes and seconds, such as `6h` or `1h30m`, between `1m` and `168h`. Without meaning for a record.
+     */
     deadline?: string;
+    /**
+     * How often a request is tried again, within its deadline, after a failure that may pass: a store that does not answer, a sidecar that was restarted, an instance that changed its role.
+     */
     retryLimit?: number;
     /**
      * The store in which the backup was found.
      */
     repository?: {
+      /**
+       * Kind of the store.
+       */
       kind: "ObjectStore";
+      /**
+       * Name of the store in the same namespace.
+       */
       name: string;
+      /**
+       * Folder of the database in the store.
+       */
       serverName: string;
     };
     /**
