@@ -123,14 +123,11 @@ async function aLeader() {
   const began = Date.now();
   let offsetMs = 0;
   const events: string[] = [];
-  const counted =
-    <A extends unknown[], R>(call: (...args: A) => R) =>
-    (...args: A): R => (writes++, call(...args));
   const counting: KubeClient = {
     ...client,
-    create: counted(client.create) as KubeClient["create"],
-    apply: counted(client.apply) as KubeClient["apply"],
-    delete: counted(client.delete),
+    create: (...call) => (writes++, client.create(...call)),
+    apply: (...call) => (writes++, client.apply(...call)),
+    delete: (...call) => (writes++, client.delete(...call)),
   };
   const caches = {
     schedules: createInformer<BackupSchedule>({ client, logger, resource: backupSchedules }),
