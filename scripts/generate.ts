@@ -1,12 +1,13 @@
-// Makes the generated code: types (json-schema-to-typescript) and validators (ajv) from crds/, messages and services
-// (protoc-gen-es) from the .proto files. Run after a change of either; `npm run check` fails when the result is stale.
+// Makes what is generated: types (json-schema-to-typescript), validators (ajv) and the field tables of docs/ from crds/,
+// messages and services (protoc-gen-es) from the .proto files. Run after a change of either; `npm run check` fails when the result is stale.
 import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Ajv } from "ajv";
 import standaloneModule from "ajv/dist/standalone/index.js";
 import { compile, type JSONSchema } from "json-schema-to-typescript";
 import { parse } from "yaml";
+import { withFieldTables } from "./field-tables.ts";
 
 type Schema = { [key: string]: unknown };
 
@@ -41,6 +42,11 @@ async function generateKind(file: string): Promise<void> {
   const { kind, singular } = crd.spec.names;
   const schema = crd.spec.versions[0].schema.openAPIV3Schema as Schema;
   const name = kind.replace(/(?<=[a-z])(?=[A-Z])/g, "-").toLowerCase();
+
+  const page = join(root, "docs", `${singular}.md`);
+  const text = existsSync(page) ? readFileSync(page, "utf8") : "";
+  const renewed = withFieldTables(text, file, { kind, schema });
+  if (renewed !== undefined && renewed !== text) writeFileSync(page, renewed);
 
   const types = jsonSchema(schema, true) as JSONSchema;
   types.additionalProperties = false;

@@ -42,5 +42,7 @@ export const reasons = [
   "MissingMetadata",
   "MissingData",
   "MissingWAL",
+  // How a schedule stands.
+  "Suspended",
 ] as const;
 export type Reason = (typeof reasons)[number];

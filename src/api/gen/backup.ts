@@ -16,6 +16,9 @@ export interface Backup {
      * The Cluster to back up.
      */
     cluster?: {
+      /**
+       * Name of the Cluster in the same namespace.
+       */
       name: string;
     };
     /**
@@ -38,8 +41,17 @@ export interface Backup {
      * The store in which the backup was found.
      */
     repository?: {
+      /**
+       * Kind of the store.
+       */
       kind: "ObjectStore";
+      /**
+       * Name of the store in the same namespace.
+       */
       name: string;
+      /**
+       * Folder of the database in the store.
+       */
       serverName: string;
     };
     /**

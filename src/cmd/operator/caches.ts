@@ -1,9 +1,10 @@
 // The local copies of API objects that the operator works from. Every replica needs what injection depends on; the rest
 // only the leader.
-import { archives, backups, instanceReports, objectStores } from "#api/kinds.ts";
+import { archives, backups, backupSchedules, instanceReports, objectStores } from "#api/kinds.ts";
 import { labels } from "#api/names.ts";
 import type { Archive } from "#api/gen/archive.ts";
 import type { Backup } from "#api/gen/backup.ts";
+import type { BackupSchedule } from "#api/gen/backup-schedule.ts";
 import type { InstanceReport } from "#api/gen/instance-report.ts";
 import type { ObjectStore } from "#api/gen/object-store.ts";
 import { decodeBackup } from "#cnpg/backup.ts";
@@ -40,7 +41,14 @@ export function createLeaderCaches(client: KubeClient, logger: Logger) {
       indexes: {
         cluster: (backup) => inNamespace(backup, backup.spec.cluster?.name),
         cnpgBackup: (backup) => inNamespace(backup, backup.metadata.labels?.[labels.cnpgBackup]),
+        schedule: (backup) => inNamespace(backup, backup.metadata.labels?.[labels.schedule]),
       },
+    }),
+    schedules: createInformer<BackupSchedule>({
+      client,
+      logger,
+      resource: backupSchedules,
+      indexes: { cluster: (schedule) => inNamespace(schedule, schedule.spec.cluster?.name) },
     }),
     cnpgBackups: createInformer<KubeObject>({
       client,
