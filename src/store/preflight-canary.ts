@@ -62,9 +62,15 @@ function remove(store: ObjectStore, { key, caller }: Canary): Promise<Outcome<vo
   return attempt(caller, "delete", async () => {
     await store.delete([key], { signal });
     await store.probe?.sweep(key, { signal });
-    if ((await store.head(key, { signal })) === undefined) return;
+    if (!(await isListed(store, key, signal))) return;
     throw new StoreError("Unsupported", `delete ${store.location}/${key}: the object is still there afterwards`);
   });
+}
+
+/** Listing is allowed, or the canary would not have been tried; reading may not be. */
+async function isListed(store: ObjectStore, key: string, signal: AbortSignal): Promise<boolean> {
+  for await (const entry of store.list(key, { signal })) if (entry.kind === "object" && entry.key === key) return true;
+  return false;
 }
 
 async function removeQuietly(store: ObjectStore, key: string): Promise<void> {

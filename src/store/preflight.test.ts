@@ -52,7 +52,11 @@ function aStore(calls: Partial<StoreDriver> = {}, asked: Partial<StoreProbe> | n
       return { ...head(name, body), body: Readable.from([body]) };
     },
     head: async (name) => (objects.has(name) ? head(name, objects.get(name) as Uint8Array) : undefined),
-    listPage: async () => ({ entries: [] }),
+    listPage: async (prefix) => ({
+      entries: [...objects]
+        .filter(([name]) => name.startsWith(prefix))
+        .map(([name, body]) => ({ kind: "object", ...head(name, body) })),
+    }),
     delete: async (names) => names.forEach((name) => objects.delete(name)),
     close: () => undefined,
     ...calls,
