@@ -31,11 +31,15 @@ export async function resolveHost({ host, lookup = lookupAnywhere }: Endpoint, {
 export const connectTo = ({ host, port, lookup }: Endpoint, options: CallOptions): Promise<void> =>
   opened(connect({ host, port, ...(lookup && { lookup }) }), "connect", options);
 
-export const handshakeWith = ({ host, port, lookup, ca }: Endpoint, options: CallOptions): Promise<void> =>
+export const handshakeWith = (
+  { host, port, lookup, ca }: Endpoint,
+  options: CallOptions & { readonly anyCertificate?: boolean },
+): Promise<void> =>
   opened(
     connectTls({
       host,
       port,
+      rejectUnauthorized: options.anyCertificate !== true,
       ...(isIP(host) === 0 && { servername: host }),
       ...(lookup && { lookup }),
       ...(ca !== undefined && { ca }),

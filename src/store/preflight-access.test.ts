@@ -16,15 +16,17 @@ interface Given {
   readonly listing?: Outcome<unknown>;
   readonly ownEndpoint?: boolean;
   readonly bucketNamedTwice?: boolean;
+  readonly speaksTls?: boolean;
 }
 const judge = ({
   answer = { clockAheadMs: 0 },
   listing = listed,
   ownEndpoint = true,
   bucketNamedTwice = false,
+  speaksTls = false,
 }: Given) => {
   const probe = { address: { ...address, bucketNamedTwice }, region: "eu-west-3", ownEndpoint };
-  const checks = judgeAccess({ probe, bucket: { value: answer, latencyMs: 1 }, listing });
+  const checks = judgeAccess({ probe, bucket: { value: answer, latencyMs: 1 }, listing, speaksTls });
   return Object.fromEntries(checks.map((check) => [check.name, check]));
 };
 
@@ -98,6 +100,13 @@ describe("addressing", () => {
         message: expect.stringContaining("endpointURL without the bucket"),
       });
     }
+  });
+
+  it("is astray when a server that speaks TLS is asked over plain http", () => {
+    expect(judge({ speaksTls: true, listing: refused("Unsupported") })["Addressing"]).toMatchObject({
+      status: "Failed",
+      message: expect.stringContaining("write https:"),
+    });
   });
 
   it("is right when the listing finds the bucket, whatever the host is called", () => {

@@ -11,6 +11,8 @@ export interface Access {
   readonly probe: Pick<StoreProbe, "address" | "region" | "ownEndpoint">;
   readonly bucket: Outcome<BucketAnswer>;
   readonly listing: Outcome<unknown>;
+  /** Whether an endpoint that is asked over plain http answers in TLS. */
+  readonly speaksTls: boolean;
 }
 
 export const judgeAccess = (access: Access): readonly Check[] => [
@@ -50,15 +52,18 @@ function regionCheck({ probe, bucket, listing }: Access): Check {
   return unsaid("Region", "the provider did not say where the bucket is", bucket);
 }
 
-function addressingCheck({ probe: { address }, listing }: Access): Check {
+function addressingCheck({ probe: { address }, listing, speaksTls }: Access): Check {
   const where = address.style === "path" ? "in the path" : "in the host name";
   if (listing.error === undefined) return passed("Addressing", `requests name the bucket ${where}`, listing);
+  const mismatch = (message: string): Check =>
+    stated("Addressing", { status: "Failed", reason: "AddressingMismatch", message }, listing);
+  if (speaksTls) return mismatch("endpointURL begins with http:, but the server speaks TLS (write https:)");
   const { kind } = listing.error;
   const isAstray = kind === "NotFound" || kind === "NoSuchBucket" || kind === "Unsupported";
-  if (isAstray && address.bucketNamedTwice) {
-    const message = `requests name the bucket ${where}, but endpointURL names it already (write endpointURL without the bucket)`;
-    return stated("Addressing", { status: "Failed", reason: "AddressingMismatch", message }, listing);
-  }
+  if (isAstray && address.bucketNamedTwice)
+    return mismatch(
+      `requests name the bucket ${where}, but endpointURL names it already (write endpointURL without the bucket)`,
+    );
   return unsaid(
     "Addressing",
     `requests name the bucket ${where}; the listing did not show whether that is right`,

@@ -18,6 +18,7 @@ const probe: StoreProbe = {
   resolve: async () => undefined,
   connect: async () => undefined,
   handshake: async () => undefined,
+  speaksTls: async () => false,
   askBucket: async () => ({ clockAheadMs: 0 }),
   versioning: async () => false,
   objectLock: async () => ({ on: true, retention: "30 days, COMPLIANCE" }),

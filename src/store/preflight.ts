@@ -88,7 +88,9 @@ async function checkAccess(store: ObjectStore, caller: AbortSignal, signal: Abor
   const listing = await attempt(caller, `list ${store.location}`, () => listSomething(store, signal));
   if (probe === undefined || bucket === undefined)
     return [listing.error === undefined ? passed("List", "objects can be listed", listing) : failed("List", listing)];
-  return judgeAccess({ probe, bucket, listing });
+  const isPuzzling = listing.error !== undefined && !listing.error.loginRefused && !probe.address.tls;
+  const speaksTls = isPuzzling && (await within(stepMs, signal, (limited) => probe.speaksTls({ signal: limited })));
+  return judgeAccess({ probe, bucket, listing, speaksTls });
 }
 
 /** The first entry, or that there is none. */

@@ -36,6 +36,8 @@ export interface StoreProbe {
   connect(options: CallOptions): Promise<void>;
   /** A TLS session is established and the certificate verified. */
   handshake(options: CallOptions): Promise<void>;
+  /** Whether the port speaks TLS at all, whoever's certificate it shows. */
+  speaksTls(options: CallOptions): Promise<boolean>;
   /** Whatever the provider answers, refusals included, tells this. */
   askBucket(options: CallOptions): Promise<BucketAnswer>;
   /** Whether replaced and deleted objects stay as old versions. */

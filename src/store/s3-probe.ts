@@ -37,6 +37,11 @@ export function createS3Probe(place: S3Place, config: StoreConfig): StoreProbe {
     resolve: (options) => translating(`resolve ${host}`, options, () => resolveHost(endpoint, options)),
     connect: (options) => translating(`connect to ${at}`, options, () => connectTo(endpoint, options)),
     handshake: (options) => translating(`establish TLS with ${at}`, options, () => handshakeWith(endpoint, options)),
+    speaksTls: (options) =>
+      handshakeWith(endpoint, { ...options, anyCertificate: true }).then(
+        () => true,
+        () => false,
+      ),
     askBucket: (options) => translating(`ask for bucket ${bucket}`, options, () => askBucket(place, options)),
     versioning: (options) =>
       translating(`get versioning of bucket ${bucket}`, options, () => versioning(place, options)),

@@ -109,6 +109,9 @@ describe("a preflight of a store that works", () => {
         expect(checks["TLS"]?.message).toMatch(/endpointCA/);
         expect(checks["List"]?.status).toBe("NotRun");
       }
+      const plain = await run(minio.config({ endpoint: endpoint.replace("https:", "http:") }));
+      expect(plain["Addressing"]).toMatchObject({ status: "Failed", reason: "AddressingMismatch" });
+      expect(plain["Addressing"]?.message).toMatch(/write https:/);
     } finally {
       await line.close();
     }
