@@ -60,19 +60,16 @@ export async function lookAtStore(object: StoreObject, options: LookOptions): Pr
     return { content: { kind: "refused", reason: "InvalidSpec", message }, known };
   }
   let opened: OpenedStore;
+  let last: NonNullable<Look["preflight"]>;
   try {
     opened = await options.open(object, signal);
+    const isSame = options.preflight?.config === opened.config;
+    last = isSame ? { ...options.preflight, isNew: false } : await check(object, opened, signal);
   } catch (error) {
     signal.throwIfAborted();
     return { content: problemOf(error), known };
   }
-  const { store, config } = opened;
-  const check = async () => ({
-    config,
-    checks: await preflight(store, { key: canaryKey(object), signal }),
-    isNew: true,
-  });
-  const last = options.preflight?.config === config ? { ...options.preflight, isNew: false } : await check();
+  const { store } = opened;
   const obstacle = obstacleIn(last.checks);
   if (obstacle !== undefined) return { preflight: last, content: obstacle, known };
   try {
@@ -82,9 +79,13 @@ export async function lookAtStore(object: StoreObject, options: LookOptions): Pr
   } catch (error) {
     signal.throwIfAborted();
     // What passed before does not pass now: where exactly it fails is found out anew.
-    const now = last.isNew ? last : await check();
+    const now = last.isNew ? last : await check(object, opened, signal);
     return { preflight: now, content: obstacleIn(now.checks) ?? problemOf(error), known };
   }
+}
+
+async function check(object: StoreObject, { store, config }: OpenedStore, signal: AbortSignal) {
+  return { config, checks: await preflight(store, { key: canaryKey(object), signal }), isNew: true };
 }
 
 /** Below no server's folder, so that nothing takes it for one. */

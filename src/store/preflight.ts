@@ -85,7 +85,11 @@ async function checkAccess(store: ObjectStore, caller: AbortSignal, signal: Abor
     (await attempt(caller, "ask for the bucket", () =>
       within(stepMs, signal, (limited) => probe.askBucket({ signal: limited })),
     ));
-  const listing = await attempt(caller, `list ${store.location}`, () => listSomething(store, signal));
+  // Whoever did not answer one request is not waited for as long with the next.
+  const isSilent = bucket?.error?.kind === "EndpointUnreachable";
+  const listing = await attempt(caller, `list ${store.location}`, () =>
+    within(isSilent ? connectMs : preflightMs, signal, (limited) => listSomething(store, limited)),
+  );
   if (probe === undefined || bucket === undefined)
     return [listing.error === undefined ? passed("List", "objects can be listed", listing) : failed("List", listing)];
   const isPuzzling = listing.error !== undefined && !listing.error.loginRefused && !probe.address.tls;

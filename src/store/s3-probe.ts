@@ -21,24 +21,29 @@ import type { CallOptions } from "./store.ts";
 export function createS3Probe(place: S3Place, config: StoreConfig): StoreProbe {
   const { bucket } = config;
   const region = signingRegion(config);
-  const address = addressOf(place, config);
-  const { host, port } = address;
-  const endpoint: Endpoint = {
-    host,
-    port,
+  const network = {
     ...(config.namespace !== undefined && { lookup: lookupIn(config.namespace) }),
     ...(config.ca !== undefined && { ca: config.ca }),
   };
-  const at = `${host}:${port}`;
+  // Worked out when it is asked for: the data path has no use for it.
+  const endpoint = (): Endpoint => ({ ...addressOf(place, config), ...network });
+  const step =
+    (doing: (to: Endpoint) => string, call: (to: Endpoint, options: CallOptions) => Promise<void>) =>
+    (options: CallOptions) => {
+      const to = endpoint();
+      return translating(doing(to), options, () => call(to, options));
+    };
   return {
-    address,
+    get address() {
+      return addressOf(place, config);
+    },
     region,
     ownEndpoint: config.endpoint !== undefined,
-    resolve: (options) => translating(`resolve ${host}`, options, () => resolveHost(endpoint, options)),
-    connect: (options) => translating(`connect to ${at}`, options, () => connectTo(endpoint, options)),
-    handshake: (options) => translating(`establish TLS with ${at}`, options, () => handshakeWith(endpoint, options)),
+    resolve: step(({ host }) => `resolve ${host}`, resolveHost),
+    connect: step(({ host, port }) => `connect to ${host}:${port}`, connectTo),
+    handshake: step(({ host, port }) => `establish TLS with ${host}:${port}`, handshakeWith),
     speaksTls: (options) =>
-      handshakeWith(endpoint, { ...options, anyCertificate: true }).then(
+      handshakeWith(endpoint(), { ...options, anyCertificate: true }).then(
         () => true,
         () => false,
       ),

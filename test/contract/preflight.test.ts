@@ -193,7 +193,7 @@ describe("a preflight tells", () => {
     expect(checks["Connect"]).toMatchObject({ status: "Failed", reason: "EndpointUnreachable" });
   });
 
-  it("a server that takes connections and answers nothing, within its deadline", async () => {
+  it("a server that takes connections and answers nothing, in little time", async () => {
     const line = await openStoreLine(minio.port);
     line.faults.holdAfter = 0;
     const startedAt = performance.now();
@@ -202,7 +202,7 @@ describe("a preflight tells", () => {
       tryMs: 8_000,
       totalMs: 60_000,
     });
-    expect(performance.now() - startedAt).toBeLessThan(22_000);
+    expect(performance.now() - startedAt).toBeLessThan(12_000);
     expect(checks["Connect"]?.status).toBe("Passed");
     expect(checks["List"]).toMatchObject({ status: "Unknown", reason: "EndpointUnreachable" });
     expect(checks["List"]?.message).toMatch(/no answer within/);
