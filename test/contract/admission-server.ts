@@ -21,7 +21,9 @@ export interface AdmissionUnderTest {
   readonly server: WebhookServer;
   readonly caches: ReturnType<typeof createReplicaCaches>;
   readonly authority: KeyPair;
-  /** The configuration with `changes` to each webhook put into it. */
+  /** "CREATE clusters.postgresql.cnpg.io pg", in order. */
+  readonly asked: readonly string[];
+  /** Applies the configuration, with these changes to each clientConfig. */
   configure(changes?: Readonly<Record<string, unknown>>): Promise<void>;
   stop(): Promise<void>;
 }
@@ -43,9 +45,19 @@ export async function startAdmission(client: KubeClient): Promise<AdmissionUnder
   const running = informers.map((informer) => informer.run(stop.signal));
   await Promise.all(informers.map((informer) => informer.synced(signal())));
   const authority = await makeAuthority();
+  const asked: string[] = [];
   const deps = { facts: createFacts(caches), now: () => new Date() };
   const server = await serveWebhooks(
-    { host, port: 0, judge: (request) => judge(request, deps), isReady: () => true, logger },
+    {
+      host,
+      port: 0,
+      judge: (request) => {
+        asked.push(`${request.operation} ${request.resource} ${request.name}`);
+        return judge(request, deps);
+      },
+      isReady: () => true,
+      logger,
+    },
     await issueServing(authority),
   );
   const configure = (changes: Readonly<Record<string, unknown>> = {}): Promise<void> =>
@@ -55,6 +67,7 @@ export async function startAdmission(client: KubeClient): Promise<AdmissionUnder
     server,
     caches,
     authority,
+    asked,
     configure,
     stop: async () => {
       stop.abort();
@@ -97,8 +110,11 @@ async function applyConfiguration(
   const file = join(root, "config", "webhook", "configuration.yaml");
   const configuration = parse(readFileSync(file, "utf8")) as WebhookConfiguration;
   const caBundle = Buffer.from(authority.certificate).toString("base64");
-  const clientConfig = { url: `https://localhost:${port}${reviewPath}`, caBundle };
-  const webhooks = configuration.webhooks?.map((webhook) => ({ ...webhook, clientConfig, ...changes }));
+  const url = `https://localhost:${port}${reviewPath}`;
+  const webhooks = configuration.webhooks?.map((webhook) => ({
+    ...webhook,
+    clientConfig: { url, caBundle, ...changes },
+  }));
   await client.apply<KubeObject>(webhookConfigurations, { ...configuration, webhooks } as WebhookConfiguration, {
     fieldManager: "test",
     signal: signal(),
