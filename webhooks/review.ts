@@ -27,6 +27,8 @@ export class MalformedReview extends Error {
 const apiVersion = "admission.k8s.io/v1";
 /** kubectl shows all of it, and nobody reads more. */
 const findingsMax = 40;
+/** Of more problems than these, the first are sorted: there may be as many as an object has room for. */
+const sortedMax = 1_000;
 const findingLengthMax = 600;
 const warningsMax = 20;
 /** The API server cuts longer ones, and says so. */
@@ -82,9 +84,9 @@ const explain = ({ message, hint }: Pick<Finding, "message" | "hint">): string =
   hint === undefined ? message : `${message} (${hint})`;
 
 function refusal({ operation, group, kind, name }: AdmissionRequest, problems: readonly Finding[]): object {
-  const sorted = problems.toSorted((one, other) => compare(describeFinding(one), describeFinding(other)));
+  const sorted = problems.slice(0, sortedMax).toSorted((one, other) => compare(one.field, other.field));
   const shown = sorted.slice(0, findingsMax);
-  const rest = sorted.length - shown.length;
+  const rest = problems.length - shown.length;
   const lines = [...new Set(shown.map(describeFinding)), ...(rest > 0 ? [`and ${rest} more`] : [])];
   const message = lines.length === 1 ? lines[0] : `\n${lines.join("\n")}`;
   // A deletion has nothing that could be invalid.

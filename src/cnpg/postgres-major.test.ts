@@ -9,7 +9,7 @@ describe("the major version of PostgreSQL", () => {
     ["ghcr.io/cloudnative-pg/postgresql:17.2-standard-bookworm", 17],
     ["registry.example:5000/postgresql:16.4@sha256:0123456789abcdef", 16],
     ["registry.example:5000/postgresql", undefined],
-    ["postgresql@sha256:0123456789abcdef", undefined],
+    ["postgresql@sha256:12", undefined],
     ["postgresql:latest", undefined],
     ["postgresql:20240101", undefined],
   ])("in image %s is %s", (image, major) => {

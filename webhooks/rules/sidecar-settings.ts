@@ -128,9 +128,9 @@ const factors: Readonly<Record<string, number>> = {
 
 /** A quantity of Kubernetes that is not negative; undefined for anything else. */
 function amount(quantity: string | number): number | undefined {
-  const [, digits = "", exponent, suffix = ""] =
-    /^\+?(\d+(?:\.\d*)?|\.\d+)(?:([eE][+-]?\d{1,3})|([numkMGTPE]|[KMGTPE]i))?$/.exec(String(quantity).slice(0, 64)) ??
-    [];
+  const text = String(quantity);
+  const form = /^\+?(\d+(?:\.\d*)?|\.\d+)(?:([eE][+-]?\d{1,3})|([numkMGTPE]|[KMGTPE]i))?$/;
+  const [, digits = "", exponent, suffix = ""] = (text.length > 64 ? null : form.exec(text)) ?? [];
   if (digits === "") return undefined;
   return exponent === undefined ? Number(digits) * (factors[suffix] ?? 1) : Number(`${digits}${exponent}`);
 }
