@@ -72,7 +72,8 @@ async function deleteRecord(
   const key = { namespace: backup.metadata.namespace ?? "", name: place?.store ?? "" };
   const object = deps.stores.get(key);
   if (place === undefined || object === undefined) throw new Error(`ObjectStore ${key.name} has gone meanwhile`);
-  const repository = openBarmanRepository(await deps.openStore(object, signal));
+  const { store } = await deps.openStore(object, signal);
+  const repository = openBarmanRepository(store);
   const objects = await repository.removeBackup(place.serverName, record.id, { signal });
   deps.catalogs.noteDeleted(keyOf(key), place.serverName, record.id);
   logger.info({ backup: record.id, server: place.serverName, objects }, "deleted the data of a backup");

@@ -70,7 +70,8 @@ async function readStore(
     return unusable(`ObjectStore ${place.store} is another one than the backup was stored in`);
   const signal = withDeadline(outer, readLimitMs);
   try {
-    const repository = openBarmanRepository(await openStore(object, signal));
+    const { store } = await openStore(object, signal);
+    const repository = openBarmanRepository(store);
     const catalog = await repository.catalog(place.serverName, { signal });
     const holds = new Map<string, readonly string[]>();
     for (const { id } of targetsOf(facts, catalog)) {

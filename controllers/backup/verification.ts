@@ -56,7 +56,7 @@ async function look({ store: object, server, id }: CheckOrder, open: OpenStore, 
   const signal = withDeadline(outer, limitMs);
   const repository = factsOf(object, server);
   try {
-    const store = await open(object, signal);
+    const { store } = await open(object, signal);
     const found = await checkBackup({ repository: openBarmanRepository(store), store, server, id, signal });
     if (found.kind === "whole") return { ...found, repository };
     return { ...found, reason: found.reason === "NotDone" ? "EngineError" : found.reason, repository };

@@ -222,5 +222,3 @@ async function removeArchives(
     );
   }
 }
-
-}

@@ -129,12 +129,13 @@ export class BackupOperator {
 
   #lead(stop: AbortSignal): Promise<unknown> {
     const { client } = this;
-    const { stores } = createReplicaCaches(client, namespace, logger);
+    const { stores, clusters } = createReplicaCaches(client, namespace, logger);
     const own = createLeaderCaches(client, logger);
     const operatorStores = createOperatorStores(client, stores, logger);
     const shared = {
       ...own,
       stores,
+      clusters,
       client,
       openStore: operatorStores.open,
       events: createEventRecorder({ client, instance: "test", logger }),
@@ -143,7 +144,7 @@ export class BackupOperator {
     };
     const run = (name: string, sources: readonly Source[], reconcile: Reconcile) =>
       runController({ name, sources, reconcile, concurrency: 4, logger }, stop);
-    const informers: readonly Informer<KubeObject>[] = [stores, ...Object.values(own)];
+    const informers: readonly Informer<KubeObject>[] = [stores, clusters, ...Object.values(own)];
     return Promise.all([
       ...informers.map((informer) => informer.run(stop)),
       run("objectstore", storeSources(shared), storeReconcile(shared)),
