@@ -313,9 +313,9 @@ describe("the webhooks' certificate", () => {
   it("is renewed, authority and all, without one request failing", async () => {
     const successor = await makeAuthority();
     const outcomes: (string | undefined)[] = [];
-    let stop = false;
+    const stop = new AbortController();
     const asking = (async () => {
-      while (!stop)
+      while (!stop.signal.aborted)
         outcomes.push(await create("ObjectStore", thing("probe", { configuration: { destinationPath: "x" } })));
     })();
     const both = Buffer.from(admission.authority.certificate + successor.certificate).toString("base64");
@@ -324,7 +324,7 @@ describe("the webhooks' certificate", () => {
     admission.server.updateCertificates(await issueServing(successor));
     await admission.configure({ caBundle: Buffer.from(successor.certificate).toString("base64") });
     await waitUntil("requests go on", () => outcomes.length > 60);
-    stop = true;
+    stop.abort();
     await asking;
     expect(outcomes.filter((text) => !text?.includes("destinationPath"))).toEqual([]);
   });
