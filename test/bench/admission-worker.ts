@@ -29,5 +29,8 @@ const server = await serveWebhooks(
   },
   leaf,
 );
-process.on("message", () => process.send?.(process.memoryUsage.rss()));
+process.on("message", () => {
+  const { user, system } = process.cpuUsage();
+  process.send?.({ cpuMs: (user + system) / 1_000, rssBytes: process.memoryUsage.rss() });
+});
 process.send?.({ port: server.port, ca: authority.certificate });

@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { Agent, request } from "node:https";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { readyPath, reviewPath } from "#webhooks/server.ts";
+import { reviewPath } from "#webhooks/server.ts";
 import { storeReview, clusterReview } from "./admission-fixture.ts";
 
 const perSecond = 200;
@@ -31,10 +31,10 @@ export async function run([seconds = "10"]: readonly string[]): Promise<object> 
     const [served] = (await once(child, "message")) as [Served];
     const agent = new Agent({ keepAlive: true, ca: served.ca, maxSockets: 64 });
     await load(served, agent, warmUpSeconds);
+    const before = await stateOf(child);
     const { samples, lateMs } = await load(served, agent, Number(seconds));
-    const rssMB = await memoryOf(child);
+    const after = await stateOf(child);
     const failed = samples.filter(({ ok }) => !ok).length;
-    await get(served, agent);
     agent.destroy();
     const sorted = samples.map(({ ms }) => ms).toSorted((one, other) => one - other);
     return {
@@ -47,7 +47,8 @@ export async function run([seconds = "10"]: readonly string[]): Promise<object> 
       maxMs: quantile(sorted, 1),
       /** How late the load generator itself was at worst: the machine's noise, which is within the figures above. */
       generatorLateMaxMs: round(lateMs),
-      serverRssMB: rssMB,
+      serverCpuMsPerRequest: round((after.cpuMs - before.cpuMs) / samples.length),
+      serverRssMB: Math.round(after.rssBytes / 1e6),
     };
   } finally {
     child.kill();
@@ -96,18 +97,13 @@ function ask({ port }: Served, agent: Agent, index: number, due: number): Promis
   return promise;
 }
 
-function get({ port }: Served, agent: Agent): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  request({ host: "localhost", port, path: readyPath, agent }, (response) => {
-    response.resume().on("end", resolve);
-  })
-    .on("error", reject)
-    .end();
-  return promise;
+interface State {
+  readonly cpuMs: number;
+  readonly rssBytes: number;
 }
 
-async function memoryOf(child: ChildProcess): Promise<number> {
-  child.send("memory");
-  const [bytes] = (await once(child, "message")) as [number];
-  return Math.round(bytes / 1e6);
+async function stateOf(child: ChildProcess): Promise<State> {
+  child.send("state");
+  const [state] = (await once(child, "message")) as [State];
+  return state;
 }
