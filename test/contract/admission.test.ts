@@ -104,6 +104,12 @@ describe("what is refused, by the fields that are wrong", () => {
       expect((await client.list(resource, { signal: signal() })).items).toEqual([]);
   });
 
+  it("says what to write also where the API server itself refuses", async () => {
+    const refusal = await create("ObjectStore", thing("days", { ...goodStore, retentionPolicy: "30" }));
+    expect(refusal).toContain("spec.retentionPolicy");
+    expect(refusal).toContain("write a number and d, w or m, such as 30d");
+  });
+
   it("says all that is wrong at once, sorted, as kubectl lists it", async () => {
     const spec = { configuration: { destinationPath: "x", wal: { compresion: "gzip" } }, retentionPolice: "1d" };
     const { stderr, status } = await kubectl(["create", "--validate=ignore", "-f", "-"], {
