@@ -63,6 +63,8 @@ function read(root: string, error: ErrorObject): Violation {
       return violation(`cannot be ${show(data)}`, patternHints[String(params["pattern"])]);
     case "minLength":
       return violation("must not be empty");
+    case "maxLength":
+      return violation(`must have at most ${Number(params["limit"])} letters`);
     case "minimum":
       return violation(`must be at least ${Number(params["limit"])}, not ${show(data)}`);
     case "maximum":

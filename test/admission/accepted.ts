@@ -38,7 +38,7 @@ const store = (
 ): Accepted => ({
   what,
   kind: "ObjectStore",
-  object: { apiVersion, kind: "ObjectStore", metadata: { name }, spec } as KubeObject,
+  object: { apiVersion, kind: "ObjectStore", metadata: { name }, spec },
   warned,
 });
 
