@@ -1,5 +1,5 @@
 // The verdict on a Backup that has an id: from here on the store is the judge. Pure.
-import { describeRecord } from "./status.ts";
+import { describePlace, describeRecord } from "./status.ts";
 import { backupIdOf, done, keep, oneLine, type Check, type Observed, type Plan } from "./terms.ts";
 
 /** Something is wrong with what was written; whether it has been mended is looked at again this late. */
@@ -41,7 +41,8 @@ function fromCheck(observed: Observed, check: Check | undefined): Plan {
       ...done("Completed", "True", "Succeeded", "the store has its data, its metadata and all WAL it needs"),
       facts: { ...facts, ...describeRecord(check.record, check.repository) },
     };
-  const described = check.record === undefined ? {} : describeRecord(check.record, check.repository);
+  const described =
+    check.record === undefined ? describePlace(check.repository) : describeRecord(check.record, check.repository);
   const message = oneLine(check.message);
   return {
     ...done("Failed", "False", check.reason, message),
