@@ -29,13 +29,13 @@ export const reasons = [
   // What the sidecars report.
   "ArchiveFailing",
   "NoReport",
+  // How a schedule stands.
+  "Suspended",
   // How a backup goes.
   "ClusterNotFound",
   "PluginNotConfigured",
   "NotTheArchiver",
   "EngineError",
   "NotInStore",
-  // How a schedule stands.
-  "Suspended",
 ] as const;
 export type Reason = (typeof reasons)[number];
