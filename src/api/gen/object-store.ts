@@ -321,6 +321,9 @@ export interface ObjectStore {
     };
   };
   status?: {
+    /**
+     * The generation of the object that this status is about.
+     */
     observedGeneration?: number;
     /**
      * When the store was last tried.
@@ -340,10 +343,25 @@ export interface ObjectStore {
      * @maxItems 100
      */
     servers?: {
+      /**
+       * Folder of the database in the store.
+       */
       name: string;
+      /**
+       * The oldest moment that can be restored.
+       */
       windowFrom?: string;
+      /**
+       * The newest moment that can be restored.
+       */
       windowTo?: string;
+      /**
+       * When the newest backup ended.
+       */
       lastBackup?: string;
+      /**
+       * The newest WAL segment.
+       */
       lastWal?: string;
     }[];
     /**
@@ -351,11 +369,23 @@ export interface ObjectStore {
      */
     serverRecoveryWindow?: {
       [k: string]: {
+        /**
+         * The oldest moment that can be restored.
+         */
         firstRecoverabilityPoint?: string;
+        /**
+         * When the newest backup that counts ended.
+         */
         lastSuccessfulBackupTime?: string;
+        /**
+         * When the newest backup that failed ended.
+         */
         lastFailedBackupTime?: string;
       };
     };
+    /**
+     * What is known, each with its reason; see conditions.md.
+     */
     conditions?: {
       type: string;
       status: "True" | "False" | "Unknown";
