@@ -14,9 +14,9 @@ import { createRun, deleteRun } from "./apply.ts";
 import { observeSchedule, type Sources } from "./observe.ts";
 import type { Observed, Status } from "./facts.ts";
 import { planSchedule, type Action, type Plan } from "./plan.ts";
-import { conditionsOf, timestamp } from "./status.ts";
+import { cannotMake, conditionsOf, timestamp } from "./status.ts";
 
-export interface ScheduleDeps extends Omit<Sources, "fresh" | "now"> {
+export interface ScheduleDeps extends Omit<Sources, "fresh" | "troubles" | "now"> {
   readonly client: KubeClient;
   readonly events: EventRecorder;
   readonly now?: () => Date;
@@ -38,7 +38,12 @@ export function scheduleSources({ schedules, backups, clusters }: ScheduleDeps):
 
 export function scheduleReconcile(deps: ScheduleDeps): Reconcile {
   const writer = createStatusWriter(deps.client, backupSchedules, "holdfast");
-  const sources: Sources = { ...deps, fresh: new Map<string, Backup>(), now: deps.now ?? (() => new Date()) };
+  const sources: Sources = {
+    ...deps,
+    fresh: new Map<string, Backup>(),
+    troubles: new Map<string, string>(),
+    now: deps.now ?? (() => new Date()),
+  };
   return createReconcile<Observed, Action, Plan>({
     observe: async (key) => observeSchedule(key, sources),
     plan: (observed) => {
@@ -52,26 +57,29 @@ export function scheduleReconcile(deps: ScheduleDeps): Reconcile {
       if (news !== undefined) await announce(deps.events, schedule, news, signal);
     },
     apply: async (action, { schedule }, signal) => {
-      if (action.kind === "deleteBackup") {
-        const key = { namespace: schedule.metadata.namespace ?? "", name: action.name };
-        return deleteRun(deps.client, key, action.uid, signal);
+      const { namespace = "" } = schedule.metadata;
+      if (action.kind === "deleteBackup")
+        return deleteRun(deps.client, { namespace, name: action.name }, action.uid, signal);
+      const owner = keyOf(keyOfObject(schedule));
+      try {
+        const backup = await createRun(deps.client, schedule, action, signal);
+        sources.troubles.delete(owner);
+        if (backup === undefined) return;
+        sources.fresh.set(owner, backup);
+        const message = `made Backup ${backup.metadata.name}${action.isLate ? ", one for all runs that were missed" : ""}`;
+        await announce(deps.events, schedule, { type: "Normal", reason: "BackupRequested", message }, signal);
+      } catch (error) {
+        sources.troubles.set(owner, wordsOf(error));
+        throw error;
       }
-      const backup = await createRun(deps.client, schedule, action, signal);
-      if (backup === undefined) return;
-      sources.fresh.set(keyOf(keyOfObject(schedule)), backup);
-      const message = `Backup ${backup.metadata.name}${action.isLate ? ": one for all runs that were missed" : ""}`;
-      await announce(deps.events, schedule, { type: "Normal", reason: "BackupRequested", message }, signal);
     },
-    withFailure: (plan, action, error) => ({
-      ...plan,
-      verdict: {
-        ready: "False",
-        reason: "EngineError",
-        message: `the Backup cannot be ${action.kind === "createBackup" ? "made" : "deleted"}: ${error instanceof Error ? error.message : String(error)}`,
-      },
-    }),
+    withFailure: (plan, action, error) =>
+      action.kind === "createBackup" ? { ...plan, verdict: cannotMake(wordsOf(error)) } : plan,
   });
 }
+
+const wordsOf = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).replaceAll(/\s+/g, " ").slice(0, 500);
 
 function statusOf(schedule: BackupSchedule, { verdict, facts }: Plan, now: Date): Status {
   const conditions = setConditions(schedule.status?.conditions ?? [], conditionsOf(schedule, verdict), timestamp(now));

@@ -27,6 +27,8 @@ export interface Observed {
   /** The Cluster; "no-plugin" when it exists without our plugin. */
   readonly cluster: "found" | "missing" | "no-plugin";
   readonly runs: readonly Run[];
+  /** Why the last try to make a Backup failed; absent when it did not. */
+  readonly trouble?: string;
 }
 
 export const isActive = ({ phase }: Run): boolean => !["Completed", "Failed", "Missing", "Expiring"].includes(phase);

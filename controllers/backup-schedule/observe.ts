@@ -18,6 +18,8 @@ export interface Sources {
   readonly clusters: Informer<KubeObject>;
   /** By schedule: the Backup that was made last, until the cache has it too. */
   readonly fresh: Map<string, Backup>;
+  /** By schedule: why the last try to make a Backup failed. */
+  readonly troubles: Map<string, string>;
   readonly now: () => Date;
 }
 
@@ -28,11 +30,13 @@ export function observeSchedule(key: ObjectKey, sources: Sources): Observed | un
   const schedule = sources.schedules.get(key);
   if (schedule === undefined) {
     sources.fresh.delete(keyOf(key));
+    sources.troubles.delete(keyOf(key));
     return undefined;
   }
   const now = sources.now();
   const { problems, agenda } = readAgenda(schedule.spec, keyOf(key), now);
   const wrong = validate(schedule.spec) ? [] : violations("spec", validate.errors);
+  const trouble = sources.troubles.get(keyOf(key));
   const lines = [...wrong, ...problems.map(({ field, message, hint }) => `${field}: ${message}; ${hint}`)];
   return {
     schedule,
@@ -42,6 +46,7 @@ export function observeSchedule(key: ObjectKey, sources: Sources): Observed | un
     runs: backupsOf(key, sources, now)
       .filter(({ spec }) => spec.cluster !== undefined)
       .map(runOf),
+    ...(trouble !== undefined && { trouble }),
   };
 }
 

@@ -216,6 +216,17 @@ describe("missed runs", () => {
   });
 });
 
+describe("what is told of runs", () => {
+  it("does not go back to an older one when people delete the newest Backup", () => {
+    const { at, world } = aWorld(daily());
+    at("2026-11-27T02:00:00Z");
+    const told = at("2026-11-28T02:00:00Z").facts;
+    expect(told).toMatchObject({ lastBackup: "nightly-20261128020000" });
+    world.runs = world.runs.slice(0, 1);
+    expect(at("2026-11-28T02:10:00Z").facts).toEqual(told);
+  });
+});
+
 describe("a run that is due while the one before it goes on", () => {
   it("waits, alone, and is made once when that has ended", () => {
     const { at, made, world, end } = aWorld(minutely(), "2026-11-26T12:00:30Z", "Running");

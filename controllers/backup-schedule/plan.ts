@@ -51,7 +51,12 @@ export function planSchedule(observed: Observed): Plan {
   return {
     actions: [...(due === undefined || isHeld ? [] : [create(due, agenda, until, now)]), ...prune(observed)],
     isHeld,
-    ...statusOf(observed, { handledUntil: until, isHeld, ...(next !== undefined && { next }) }),
+    ...statusOf(observed, {
+      handledUntil: until,
+      isHeld,
+      isDue: due !== undefined && !isHeld,
+      ...(next !== undefined && { next }),
+    }),
     ...(next !== undefined && {
       requeueAfterMs: Math.min(Math.max(next.getTime() - now.getTime(), 100), lookAgainMaxMs),
     }),

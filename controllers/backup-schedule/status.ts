@@ -18,6 +18,8 @@ export interface Timing {
   readonly next?: Date;
   /** A run is due and waits for the one before it. */
   readonly isHeld?: boolean;
+  /** A run is due, and its Backup is to be made now. */
+  readonly isDue?: boolean;
 }
 
 export interface Shown {
@@ -74,7 +76,8 @@ function endedOf(run: Run | undefined, { lastEnded }: Status): Ended | undefined
   };
 }
 
-function verdictOf({ schedule, invalid, cluster }: Observed, { isHeld }: Timing, ended: Ended | undefined): Verdict {
+function verdictOf(observed: Observed, { isHeld, isDue }: Timing, ended: Ended | undefined): Verdict {
+  const { schedule, invalid, cluster, trouble } = observed;
   const name = schedule.spec.cluster?.name ?? "";
   if (invalid !== undefined) return { ready: "False", reason: "InvalidSpec", message: invalid };
   if (schedule.spec.suspend === true)
@@ -95,6 +98,8 @@ function verdictOf({ schedule, invalid, cluster }: Observed, { isHeld }: Timing,
       reason: "PluginNotConfigured",
       message: `Cluster ${name} does not name the plugin holdfast.dev: add it to spec.plugins`,
     };
+  // It stands between the tries, so that Ready does not go to and fro.
+  if (isDue === true && trouble !== undefined) return cannotMake(trouble);
   const held = isHeld === true ? "; a run is due and waits until the Backup in status.active has ended" : "";
   if (ended?.phase === "Failed" || ended?.phase === "Missing") {
     const message = `Backup ${ended.backup} ${ended.phase === "Failed" ? "failed" : "is gone"}: ${ended.message}${held}`;
@@ -103,6 +108,12 @@ function verdictOf({ schedule, invalid, cluster }: Observed, { isHeld }: Timing,
   const good = ended === undefined ? "no run has ended yet" : "the newest run that has ended is Completed";
   return { ready: "True", reason: "Succeeded", message: `${good}${held}` };
 }
+
+export const cannotMake = (trouble: string): Verdict => ({
+  ready: "False",
+  reason: "EngineError",
+  message: `the Backup of the run that is due cannot be made: ${trouble}`,
+});
 
 export interface Stated {
   readonly type: ConditionType;

@@ -26,7 +26,7 @@ export interface Agenda {
 export interface SpecProblem {
   readonly field: string;
   readonly message: string;
-  readonly hint?: string;
+  readonly hint: string;
 }
 
 export interface Reading {

@@ -118,16 +118,17 @@ const end = (backup: Backup, phase: "Completed" | "Failed", readyMessage = ""): 
 };
 
 /** One leader: caches of its own, a clock that the test sets, and a count of what it writes. */
-async function aLeader() {
+async function aLeader(changed: Partial<KubeClient> = {}) {
   let writes = 0;
   const began = Date.now();
   let offsetMs = 0;
   const events: string[] = [];
+  const own: KubeClient = { ...client, ...changed };
   const counting: KubeClient = {
-    ...client,
-    create: (...call) => (writes++, client.create(...call)),
-    apply: (...call) => (writes++, client.apply(...call)),
-    delete: (...call) => (writes++, client.delete(...call)),
+    ...own,
+    create: (...call) => (writes++, own.create(...call)),
+    apply: (...call) => (writes++, own.apply(...call)),
+    delete: (...call) => (writes++, own.delete(...call)),
   };
   const caches = {
     schedules: createInformer<BackupSchedule>({ client, logger, resource: backupSchedules }),
@@ -215,7 +216,7 @@ describe("a schedule", () => {
       retryLimit: 1,
       deletionPolicy: "Retain",
     });
-    expect(first.events).toEqual([expect.stringMatching(/^Normal BackupRequested Backup once-\d+/)]);
+    expect(first.events).toEqual([expect.stringMatching(/^Normal BackupRequested made Backup once-\d+/)]);
     expect(second.events).toEqual([]);
   });
 
@@ -295,6 +296,28 @@ describe("a schedule", () => {
     const before = leader.writes();
     for (let looks = 0; looks < 50; looks++) await leader.look("idle");
     expect(leader.writes()).toBe(before);
+  });
+
+  it("says why a Backup cannot be made, once and not at every try, and makes it when it can be", async () => {
+    await make("refused", minutely);
+    let tries = 0;
+    const leader = await aLeader({
+      create: (...call) => (tries++ < 3 ? Promise.reject(new Error("admission is away")) : client.create(...call)),
+    });
+    leader.after(2 * minute);
+    for (const expected of [1, 2, 3]) {
+      await expect(leader.look("refused")).rejects.toThrow("admission is away");
+      expect(tries).toBe(expected);
+    }
+    expect((await stored("refused")).status?.conditions?.[0]).toMatchObject({
+      status: "False",
+      message: "the Backup of the run that is due cannot be made: admission is away",
+    });
+    expect(leader.events).toEqual([expect.stringContaining("Warning EngineError")]);
+    await leader.look("refused");
+    await leader.look("refused");
+    expect(await madeBy("refused")).toHaveLength(1);
+    expect((await stored("refused")).status?.conditions?.[0]).toMatchObject({ status: "True" });
   });
 
   it("names the field that admission would have refused, had it been asked", async () => {

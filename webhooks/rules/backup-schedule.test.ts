@@ -73,6 +73,12 @@ describe("a BackupSchedule that cannot run", () => {
     expect(warnings).toEqual([]);
   });
 
+  it("is looked at only up to the first line that never runs, which takes a while to find out", () => {
+    expect(judge(lines("0 2 30 2 *", "0 3 30 2 *")).problems.map(({ field }) => field)).toEqual([
+      "spec.schedules[0].cron",
+    ]);
+  });
+
   it("hears of every mistake at once", () => {
     const { problems } = judge({ ...lines("0 2 * *", "0 25 * * *"), timeZone: "Mars", jitter: "1d" });
     expect(problems.map(({ field }) => field)).toEqual([

@@ -51,7 +51,7 @@ export interface BackupSchedule {
      */
     suspend?: boolean;
     /**
-     * `spec.deadline` of the Backups, between `1m` and `168h`: how long one may take from its creation until it is Completed.
+     * `spec.deadline` of the Backups, between `1m` and `168h`: how long one may take from its creation until it is Completed. `24h` when absent.
      */
     deadline?: string;
     /**

@@ -64,32 +64,92 @@ export interface Backup {
     deletionPolicy?: "Retain" | "Delete";
   };
   status?: {
+    /**
+     * The generation of the object that this status is about.
+     */
     observedGeneration?: number;
     phase?: "Pending" | "Running" | "Finalizing" | "Completed" | "Failed" | "Expiring" | "Missing";
     backupId?: string;
+    /**
+     * Name of the backup as the store has it.
+     */
     backupName?: string;
+    /**
+     * The first WAL segment that a restore needs.
+     */
     beginWal?: string;
+    /**
+     * The last WAL segment that a restore needs.
+     */
     endWal?: string;
+    /**
+     * Where the backup begins in the WAL.
+     */
     beginLSN?: string;
+    /**
+     * Where the backup ends in the WAL; a restore reaches at least this.
+     */
     endLSN?: string;
+    /**
+     * When the backup began.
+     */
     startedAt?: string;
+    /**
+     * When the backup ended.
+     */
     stoppedAt?: string;
+    /**
+     * From startedAt to stoppedAt, for people.
+     */
     duration?: string;
+    /**
+     * The store's.
+     */
     destinationPath?: string;
+    /**
+     * The store's.
+     */
     endpointURL?: string;
+    /**
+     * Folder of the database in the store.
+     */
     serverName?: string;
+    /**
+     * The store that has the backup.
+     */
     repository?: {
+      /**
+       * Kind of the store.
+       */
       kind: "ObjectStore";
+      /**
+       * Name of the store.
+       */
       name: string;
+      /**
+       * Tells this store from one that had its name before.
+       */
       uid: string;
     };
+    /**
+     * Kind of backup.
+     */
     type?: "full" | "diff" | "incr";
     /**
      * The pod that was read.
      */
     instance?: string;
+    /**
+     * PostgreSQL's system identifier of the database.
+     */
     systemID?: string;
+    /**
+     * Timeline on which the backup was made.
+     */
     timeline?: number;
+    /**
+     * Version of PostgreSQL that wrote the data.
+     */
     postgresVersion?: string;
     /**
      * Bytes of the database files.
@@ -135,7 +195,13 @@ export interface Backup {
      * The backup.postgresql.cnpg.io that did the work.
      */
     cnpgBackup?: string;
+    /**
+     * What went wrong.
+     */
     error?: string;
+    /**
+     * What is known, each with its reason; see conditions.md.
+     */
     conditions?: {
       type: string;
       status: "True" | "False" | "Unknown";
