@@ -59,9 +59,9 @@ export interface Backup {
      */
     backupId?: string;
     /**
-     * Deleting this object deletes no data. No other policy is supported yet.
+     * What becomes of the data when this object is deleted. Retain: it stays, and the next look at the store brings the record back. Delete: it is removed from the store, unless something speaks against it.
      */
-    deletionPolicy?: "Retain";
+    deletionPolicy?: "Retain" | "Delete";
   };
   status?: {
     /**
