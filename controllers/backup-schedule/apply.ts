@@ -31,7 +31,7 @@ export function backupFor(schedule: BackupSchedule, { planned, line }: DueRun, n
       ...(line.target !== undefined && { target: line.target }),
       ...(spec.deadline !== undefined && { deadline: spec.deadline }),
       retryLimit: spec.retryLimit ?? 2,
-      deletionPolicy: (spec.deletionPolicy ?? "Retain") as NonNullable<Backup["spec"]["deletionPolicy"]>,
+      deletionPolicy: spec.deletionPolicy ?? "Retain",
     },
   };
 }
