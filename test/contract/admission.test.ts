@@ -201,6 +201,7 @@ describe("an object that is wrong already", () => {
 
   it("is never kept from going away", async () => {
     expect(await remove("ObjectStore", "kept", namespace)).toBeUndefined();
+    expect(await change("ObjectStore", "kept", { spec: { retentionPolicy: "8d" } }, namespace)).toBeUndefined();
     expect(await change("ObjectStore", "kept", { metadata: { finalizers: null } }, namespace)).toBeUndefined();
     expect(await client.get(resources.ObjectStore, { namespace, name: "kept" }, { signal: signal() })).toBeUndefined();
   });
