@@ -1,12 +1,13 @@
-// Makes the generated code: types (json-schema-to-typescript) and validators (ajv) from crds/, messages and services
-// (protoc-gen-es) from the .proto files. Run after a change of either; `npm run check` fails when the result is stale.
+// Makes what is generated: types (json-schema-to-typescript), validators (ajv) and the field tables of docs/ from crds/,
+// messages and services (protoc-gen-es) from the .proto files. Run after a change of either; `npm run check` fails when the result is stale.
 import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Ajv } from "ajv";
 import standaloneModule from "ajv/dist/standalone/index.js";
 import { compile, type JSONSchema } from "json-schema-to-typescript";
 import { parse } from "yaml";
+import { withFieldTables } from "./field-tables.ts";
 
 type Schema = { [key: string]: unknown };
 
@@ -42,6 +43,11 @@ async function generateKind(file: string): Promise<void> {
   const schema = crd.spec.versions[0].schema.openAPIV3Schema as Schema;
   const name = kind.replace(/(?<=[a-z])(?=[A-Z])/g, "-").toLowerCase();
 
+  const page = join(root, "docs", `${singular}.md`);
+  const text = existsSync(page) ? readFileSync(page, "utf8") : "";
+  const renewed = withFieldTables(text, file, { kind, schema });
+  if (renewed !== undefined && renewed !== text) writeFileSync(page, renewed);
+
   const types = jsonSchema(schema, true) as JSONSchema;
   types.additionalProperties = false;
   const properties = types.properties as Record<string, JSONSchema>;
@@ -62,6 +68,8 @@ async function generateKind(file: string): Promise<void> {
     strict: true,
     strictRequired: false,
     unicode: false,
+    // Errors then carry the value and the names that are known beside it: src/api/violations.ts tells both.
+    verbose: true,
     logger: false,
     code: { source: true, esm: true },
   });

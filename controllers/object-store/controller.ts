@@ -1,6 +1,6 @@
 // Looks at each store in turn, says in its status whether it can be used, keeps an Archive for each server in it, and
 // makes records for backups that have none.
-import { apiVersion, archives as archiveKind, backups as backupKind, objectStores } from "#api/kinds.ts";
+import { apiVersion, archives as archiveKind, objectStores } from "#api/kinds.ts";
 import type { Archive } from "#api/gen/archive.ts";
 import type { Backup } from "#api/gen/backup.ts";
 import type { InstanceReport } from "#api/gen/instance-report.ts";
@@ -9,7 +9,6 @@ import { decodeCluster } from "#cnpg/cluster.ts";
 import { readPluginConfig } from "#cnpg/plugin-config.ts";
 import type { KubeClient } from "#kube/client.ts";
 import { ownKey, sourceOf, type Reconcile, type Source } from "#kube/controller.ts";
-import { isKubeError } from "#kube/errors.ts";
 import type { EventRecorder } from "#kube/events.ts";
 import type { Informer } from "#kube/informer.ts";
 import { keyOf, type KubeObject, type ObjectKey } from "#kube/object.ts";
@@ -20,6 +19,7 @@ import type { Trigger } from "../trigger.ts";
 import { isContradicted } from "./archive-conditions.ts";
 import { lookAtStore, type Known, type OpenStore, type Preflight } from "./observe.ts";
 import { planStore, type LivingCluster, type PlannedArchive, type StorePlan } from "./plan.ts";
+import { deletedRecords, makeRecords } from "./records.ts";
 import { keepMeasurements, statusOf } from "./status.ts";
 
 export interface StoreDeps {
@@ -40,7 +40,7 @@ export interface StoreDeps {
  * read at an interval.
  */
 export function storeSources(deps: StoreDeps): Source[] {
-  const { stores, archives, backups, clusters, reports, lookAtStore: trigger } = deps;
+  const { stores, archives, clusters, reports, lookAtStore: trigger } = deps;
   const quiet = (informer: Informer<KubeObject>) => sourceOf(informer, () => []);
   const news = (report: InstanceReport): ObjectKey[] =>
     archives.list().flatMap((archive) => {
@@ -48,7 +48,14 @@ export function storeSources(deps: StoreDeps): Source[] {
       if (name === undefined || !isContradicted(archive, report, new Date())) return [];
       return [{ namespace: report.metadata.namespace ?? "", name }];
     });
-  return [sourceOf(stores, ownKey), quiet(archives), quiet(backups), quiet(clusters), sourceOf(reports, news), trigger];
+  return [
+    sourceOf(stores, ownKey),
+    quiet(archives),
+    deletedRecords(deps),
+    quiet(clusters),
+    sourceOf(reports, news),
+    trigger,
+  ];
 }
 
 /** How long a preflight that found nothing wrong counts. */
@@ -77,6 +84,7 @@ export function storeReconcile(deps: StoreDeps): Reconcile {
     const last = memory?.preflight;
     const generation = store.metadata.generation ?? 1;
     const counts = isReady(store) && last?.generation === generation && performance.now() - last.at < preflightMs;
+    const startedAt = performance.now();
     const look = await lookAtStore(store, {
       open: deps.openStore,
       known: memory?.known,
@@ -89,7 +97,12 @@ export function storeReconcile(deps: StoreDeps): Reconcile {
     // First of all: what stops one Archive from being written must not keep a backup from being judged.
     const problem = content.kind === "usable" ? undefined : { reason: content.reason, message: content.message };
     const read = content.kind === "usable" ? look.known.catalogs : deps.catalogs.get(id)?.catalogs;
-    deps.catalogs.set(id, { storeUid: store.metadata.uid ?? "", catalogs: read, ...(problem && { problem }) });
+    deps.catalogs.set(id, {
+      storeUid: store.metadata.uid ?? "",
+      startedAt,
+      catalogs: read,
+      ...(problem && { problem }),
+    });
 
     const now = new Date();
     const namespace = store.metadata.namespace ?? "";
@@ -107,7 +120,7 @@ export function storeReconcile(deps: StoreDeps): Reconcile {
     await writeStore(storeStatus, deps.events, { store, plan, now, signal });
     for (const planned of plan.archives) await writeArchive(deps, archiveStatus, { store, planned, now, signal });
     if (content.kind === "usable") await removeArchives(deps, { archives, plan, logger, signal });
-    for (const { object, why } of plan.records) await createRecord(deps.client, { object, why, logger, signal });
+    await makeRecords(deps, plan.records, { store: id, startedAt, logger, signal });
     return { requeueAfterMs: plan.requeueAfterMs };
   };
 }
@@ -207,18 +220,5 @@ async function removeArchives(
       { name, ...(namespace !== undefined && { namespace }) },
       { signal, ...(uid !== undefined && { uid }) },
     );
-  }
-}
-
-async function createRecord(
-  client: KubeClient,
-  { object, why, logger, signal }: { object: Backup; why: string; logger: Logger; signal: AbortSignal },
-): Promise<void> {
-  try {
-    await client.create(backupKind, object, { signal });
-    logger.info({ backup: object.metadata.name, why }, "record made");
-  } catch (error) {
-    // The name was taken a moment ago; the next look sees by what and finds another.
-    if (!isKubeError(error, "AlreadyExists")) throw error;
   }
 }

@@ -204,4 +204,43 @@ describe("records of backups found in a store", () => {
     const [name] = names(usable(server([backup("20261121T091500", { name: "nightly" })])), [other]);
     expect(name).toMatch(/^nightly-[0-9a-f]{5}$/);
   });
+
+  it("keep their own name beside failed attempts that bear it too; those have no record of their own", () => {
+    const check = usable(
+      server([
+        backup("20261121T090000", { name: "nightly", status: "failed" }),
+        backup("20261121T091500", { name: "nightly" }),
+      ]),
+    );
+    const made = plan(check, { backups: [] }).records;
+    expect(made.map(({ object }) => [object.metadata.name, object.spec.backupId])).toEqual([
+      ["nightly", "20261121T091500"],
+    ]);
+    const failed: Backup = {
+      metadata: { name: "nightly" },
+      spec: { cluster: { name: "pg" } },
+      status: { phase: "Failed" },
+    };
+    const only = usable(server([backup("20261121T090000", { name: "nightly", status: "failed" })]));
+    expect(names(only, [failed])).toEqual([]);
+    expect(names(only)).toEqual(["nightly"]);
+  });
+
+  it("are made for a backup that counts although its request failed", () => {
+    const failed: Backup = {
+      metadata: { name: "nightly" },
+      spec: { cluster: { name: "pg" } },
+      status: { phase: "Failed" },
+    };
+    const [name] = names(usable(server([backup("20261121T091500", { name: "nightly" })])), [failed]);
+    expect(name).toMatch(/^nightly-[0-9a-f]{5}$/);
+  });
+
+  it("wait for a record of CloudNativePG's own backup that has another name", () => {
+    const mirror: Backup = {
+      metadata: { name: "theirs-1a2b3", labels: { "holdfast.dev/cnpg-backup": "theirs" } },
+      spec: { cluster: { name: "pg" } },
+    };
+    expect(names(usable(server([backup("20261121T091500", { name: "theirs" })])), [mirror])).toEqual([]);
+  });
 });

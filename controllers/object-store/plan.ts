@@ -229,51 +229,55 @@ function livingOf({ store, clusters }: ObservedStore, { server, owner }: Observe
 function planRecords(observed: ObservedStore, server: ObservedServer): PlannedRecord[] {
   const { store, backups } = observed;
   const uid = store.metadata.uid;
-  const known = new Set(
-    backups.filter((backup) => isOf(backup, store, server.server)).flatMap((backup) => idOf(backup) ?? []),
-  );
+  const standing = backups.filter((backup) => isOf(backup, store, server.server));
+  const known = new Set(standing.flatMap((backup) => idOf(backup) ?? []));
   const taken = new Set(backups.map((backup) => backup.metadata.name));
+  const namesOf = ({ metadata }: Backup) => [metadata.name, metadata.labels?.[labels.cnpgBackup] ?? metadata.name];
   // A request whose id is not in its status yet is known by the name that it gave to the backup.
   const pending = new Set(
-    backups
+    standing
       .filter((backup) => backup.spec.cluster !== undefined && idOf(backup) === undefined)
-      .map((b) => b.metadata.name),
+      .filter(({ status }) => status?.phase !== "Failed")
+      .flatMap(namesOf),
   );
+  // Whoever bears the name stands for its failed attempts too.
+  const bearers = new Set(standing.flatMap(namesOf));
+  const isCovered = ({ id, name = "", status }: BackupRecord): boolean =>
+    known.has(id) || pending.has(name) || (status === "failed" && bearers.has(name));
   const living = livingOf(observed, server)?.name ?? server.owner?.cluster.name;
-  return server.catalog.backups
-    .filter(
-      (record) =>
-        record.status !== "incomplete" &&
-        !known.has(record.id) &&
-        !(record.name !== undefined && pending.has(record.name)),
-    )
-    .map((record) => {
-      const wanted =
-        record.name !== undefined && isObjectName(record.name)
-          ? record.name
-          : `${objectName(server.server)}-${record.id.toLowerCase()}`;
-      const name = taken.has(wanted)
-        ? `${wanted.slice(0, 57)}-${shortHash(`${uid}/${server.server}/${record.id}`)}`
-        : wanted;
-      taken.add(name);
-      const object: Backup = {
-        apiVersion,
-        kind: "Backup",
-        metadata: {
-          name,
-          namespace: store.metadata.namespace ?? "",
-          labels: {
-            [labels.store]: store.metadata.name,
-            ...(living !== undefined && isObjectName(living) && { [labels.cluster]: living }),
-          },
+  // Of an attempt and its retry under one name, the one that counts keeps it.
+  const ordered = ["done", "failed"].flatMap((status) =>
+    server.catalog.backups.filter((record) => record.status === status),
+  );
+  return ordered.flatMap((record) => {
+    if (isCovered(record)) return [];
+    if (record.name !== undefined) bearers.add(record.name);
+    const wanted =
+      record.name !== undefined && isObjectName(record.name)
+        ? record.name
+        : `${objectName(server.server)}-${record.id.toLowerCase()}`;
+    const name = taken.has(wanted)
+      ? `${wanted.slice(0, 57)}-${shortHash(`${uid}/${server.server}/${record.id}`)}`
+      : wanted;
+    taken.add(name);
+    const object: Backup = {
+      apiVersion,
+      kind: "Backup",
+      metadata: {
+        name,
+        namespace: store.metadata.namespace ?? "",
+        labels: {
+          [labels.store]: store.metadata.name,
+          ...(living !== undefined && isObjectName(living) && { [labels.cluster]: living }),
         },
-        spec: {
-          repository: { kind: "ObjectStore", name: store.metadata.name, serverName: server.server },
-          backupId: record.id,
-        },
-      };
-      return { object, why: `backup ${record.id} of server ${server.server} has no record` };
-    });
+      },
+      spec: {
+        repository: { kind: "ObjectStore", name: store.metadata.name, serverName: server.server },
+        backupId: record.id,
+      },
+    };
+    return [{ object, why: `backup ${record.id} of server ${server.server} has no record` }];
+  });
 }
 
 export const idOf = (backup: Backup): string | undefined => backup.spec.backupId ?? backup.status?.backupId;

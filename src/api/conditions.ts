@@ -48,5 +48,14 @@ export const reasons = [
   "NotTheArchiver",
   "EngineError",
   "NotInStore",
+  "Queued",
+  "Retrying",
+  "DeadlineExceeded",
+  "Cancelled",
+  "MissingMetadata",
+  "MissingData",
+  "MissingWAL",
+  // How a schedule stands.
+  "Suspended",
 ] as const;
 export type Reason = (typeof reasons)[number];

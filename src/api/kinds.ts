@@ -9,4 +9,5 @@ const kind = (name: string, plural: string) => ({ group, version, kind: name, pl
 export const objectStores = kind("ObjectStore", "objectstores");
 export const archives = kind("Archive", "archives");
 export const backups = kind("Backup", "backups");
+export const backupSchedules = kind("BackupSchedule", "backupschedules");
 export const instanceReports = kind("InstanceReport", "instancereports");

@@ -11,6 +11,13 @@ export const labels = {
   cnpgBackup: "holdfast.dev/cnpg-backup",
   /** On an Archive or a Backup found in a store: the store's name. */
   store: "holdfast.dev/store",
+  /** On our Backup: the BackupSchedule that made it. */
+  schedule: "holdfast.dev/schedule",
+} as const;
+
+export const annotations = {
+  /** On our Backup that a schedule made: the planned time of the run. */
+  planned: "holdfast.dev/planned",
 } as const;
 
 /**
@@ -26,6 +33,19 @@ export function objectName(...parts: readonly string[]): string {
   return name === original && name.length <= 63
     ? name
     : `${name.slice(0, 56).replaceAll(/-+$/g, "")}-${shortHash(original)}`;
+}
+
+/**
+ * The name of the Backup that a schedule makes for a planned time: "nightly-20261126020000" (UTC), at most 63 characters.
+ * The same run has the same name whoever makes it. Where the name is taken, `tail` is put behind it.
+ */
+export function runName(schedule: string, planned: Date, tail = ""): string {
+  const stamp = planned.toISOString().slice(0, 19).replaceAll(/\D/g, "");
+  const after = tail === "" ? stamp : `${stamp}-${tail}`;
+  const name = objectName(schedule);
+  const room = 62 - after.length;
+  if (name.length <= room) return `${name}-${after}`;
+  return `${name.slice(0, room - 6).replaceAll(/-+$/g, "")}-${shortHash(schedule)}-${after}`;
 }
 
 /** The first hexadecimal digits of the text's SHA-256. */

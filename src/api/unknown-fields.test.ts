@@ -20,7 +20,7 @@ function pruned(schema: Schema, path: string): readonly string[] {
 }
 
 describe("what people write", () => {
-  it.each(["objectstores.yaml", "backups.yaml"])(
+  it.each(["objectstores.yaml", "backups.yaml", "backupschedules.yaml"])(
     "reaches us with its misspelt fields, at every depth of spec in %s",
     (file) => {
       const crd = parse(readFileSync(join(crds, file), "utf8"));

@@ -9,18 +9,42 @@ export interface Archive {
   kind?: string;
   metadata: ObjectMeta;
   status?: {
+    /**
+     * The generation of the object that this status is about.
+     */
     observedGeneration?: number;
+    /**
+     * The store.
+     */
     repository?: {
+      /**
+       * Kind of the store.
+       */
       kind: "ObjectStore";
+      /**
+       * Name of the store.
+       */
       name: string;
+      /**
+       * Tells this store from one that had its name before.
+       */
       uid: string;
     };
+    /**
+     * Folder of the database in the store.
+     */
     serverName?: string;
     /**
      * The living Cluster in this namespace that archives here, else the one that owner.json names.
      */
     cluster?: {
+      /**
+       * Namespace of the Cluster.
+       */
       namespace?: string;
+      /**
+       * Name of the Cluster.
+       */
       name: string;
       /**
        * Whether such a Cluster archives here now.
@@ -28,28 +52,49 @@ export interface Archive {
       living?: boolean;
     };
     /**
-     * System identifier of the database.
+     * PostgreSQL's system identifier of the database.
      */
     systemID?: string;
     /**
-     * The oldest moment that a backup covers.
+     * The oldest moment that a backup covers. A recovery target time between this and windowTo is reached.
      */
     windowFrom?: string;
     /**
-     * A recovery target time up to this moment is reached.
+     * A recovery target time up to this moment is reached. PostgreSQL stops at a time only when a commit follows it, so it is just before the newest commit.
      */
     windowTo?: string;
     /**
-     * How many backups count for restore.
+     * How many backups count for restore; those with status DONE do.
      */
     backups?: number;
+    /**
+     * How many backups do not count.
+     */
     failedBackups?: number;
+    /**
+     * The newest backup that counts.
+     */
     lastBackup?: {
+      /**
+       * Its id in the store.
+       */
       id: string;
+      /**
+       * When it ended.
+       */
       time: string;
     };
+    /**
+     * The newest WAL segment in the store.
+     */
     lastWal?: {
+      /**
+       * Name of the segment.
+       */
       name: string;
+      /**
+       * When it was stored.
+       */
       time: string;
     };
     /**
@@ -57,9 +102,12 @@ export interface Archive {
      */
     readyFiles?: number;
     /**
-     * When the catalog was last read whole.
+     * When the catalog was last read whole; it moves at least every ten minutes.
      */
     lastSyncTime?: string;
+    /**
+     * What is known, each with its reason; see conditions.md.
+     */
     conditions?: {
       type: string;
       status: "True" | "False" | "Unknown";

@@ -16,6 +16,9 @@ export interface Backup {
      * The Cluster to back up.
      */
     cluster?: {
+      /**
+       * Name of the Cluster in the same namespace.
+       */
       name: string;
     };
     /**
@@ -27,11 +30,28 @@ export interface Backup {
      */
     target?: "primary" | "prefer-standby";
     /**
+     * How long a request may take from its creation until it is Completed, waiting and retries included; hours, minutes and seconds, such as `6h` or `1h30m`, between `1m` and `168h`. Without meaning for a record.
+     */
+    deadline?: string;
+    /**
+     * How often a request is tried again, within its deadline, after a failure that may pass: a store that does not answer, a sidecar that was restarted, an instance that changed its role.
+     */
+    retryLimit?: number;
+    /**
      * The store in which the backup was found.
      */
     repository?: {
+      /**
+       * Kind of the store.
+       */
       kind: "ObjectStore";
+      /**
+       * Name of the store in the same namespace.
+       */
       name: string;
+      /**
+       * Folder of the database in the store.
+       */
       serverName: string;
     };
     /**
@@ -39,13 +59,13 @@ export interface Backup {
      */
     backupId?: string;
     /**
-     * Deleting this object deletes no data. No other policy is supported yet.
+     * What becomes of the data when this object is deleted. Retain: it stays, and the next look at the store brings the record back. Delete: it is removed from the store, unless something speaks against it.
      */
-    deletionPolicy?: "Retain";
+    deletionPolicy?: "Retain" | "Delete";
   };
   status?: {
     observedGeneration?: number;
-    phase?: "Pending" | "Running" | "Finalizing" | "Completed" | "Failed" | "Missing";
+    phase?: "Pending" | "Running" | "Finalizing" | "Completed" | "Failed" | "Expiring" | "Missing";
     backupId?: string;
     backupName?: string;
     beginWal?: string;
@@ -83,8 +103,34 @@ export interface Backup {
      * sizeBytes for people.
      */
     size?: string;
+    /**
+     * Bytes read from the data directory.
+     */
     bytesDone?: number;
+    /**
+     * Size of the database when the backup began.
+     */
     bytesTotal?: number;
+    /**
+     * While it runs; between the last two reports of the sidecar.
+     */
+    bytesPerSecond?: number;
+    /**
+     * bytesDone, bytesTotal and bytesPerSecond for people, while it runs.
+     */
+    progress?: string;
+    /**
+     * How many backups of the Cluster come before this one.
+     */
+    queuePosition?: number;
+    /**
+     * CNPG Backups made for this request.
+     */
+    attempts?: number;
+    /**
+     * When a failed attempt is followed by the next.
+     */
+    nextAttemptAt?: string;
     /**
      * The backup.postgresql.cnpg.io that did the work.
      */

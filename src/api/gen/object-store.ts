@@ -99,6 +99,9 @@ export interface ObjectStore {
        * Login to Azure Blob Storage. Not supported yet.
        */
       azureCredentials?: {
+        /**
+         * Connection string.
+         */
         connectionString?: {
           /**
            * Name of a Secret in the same namespace.
@@ -109,6 +112,9 @@ export interface ObjectStore {
            */
           key: string;
         };
+        /**
+         * Name of the storage account.
+         */
         storageAccount?: {
           /**
            * Name of a Secret in the same namespace.
@@ -119,6 +125,9 @@ export interface ObjectStore {
            */
           key: string;
         };
+        /**
+         * Key of the storage account.
+         */
         storageKey?: {
           /**
            * Name of a Secret in the same namespace.
@@ -129,6 +138,9 @@ export interface ObjectStore {
            */
           key: string;
         };
+        /**
+         * Shared access signature.
+         */
         storageSasToken?: {
           /**
            * Name of a Secret in the same namespace.
@@ -139,13 +151,22 @@ export interface ObjectStore {
            */
           key: string;
         };
+        /**
+         * Use the identity of the pod instead of keys.
+         */
         inheritFromAzureAD?: boolean;
+        /**
+         * Look for a login where Azure's own tools do.
+         */
         useDefaultAzureCredentials?: boolean;
       };
       /**
        * Login to Google Cloud Storage. Not supported yet.
        */
       googleCredentials?: {
+        /**
+         * Key of a service account as JSON.
+         */
         applicationCredentials?: {
           /**
            * Name of a Secret in the same namespace.
@@ -156,6 +177,9 @@ export interface ObjectStore {
            */
           key: string;
         };
+        /**
+         * Use the identity of the pod instead of a key.
+         */
         gkeEnvironment?: boolean;
       };
       /**
@@ -250,15 +274,36 @@ export interface ObjectStore {
        * Environment of the sidecar.
        */
       env?: {
+        /**
+         * Name of the variable.
+         */
         name: string;
+        /**
+         * Its value.
+         */
         value?: string;
+        /**
+         * Where its value is taken from, as in a pod.
+         */
         valueFrom?: {};
       }[];
+      /**
+       * How much the sidecar logs; info when absent.
+       */
       logLevel?: "error" | "warning" | "info" | "debug" | "trace";
+      /**
+       * Resources of the sidecar's container, as in a pod.
+       */
       resources?: {
+        /**
+         * What is set aside for it.
+         */
         requests?: {
           [k: string]: number | string;
         };
+        /**
+         * What it may use at most.
+         */
         limits?: {
           [k: string]: number | string;
         };

@@ -1,5 +1,7 @@
 // Everything that only one replica does: the controllers, with the caches that only they read.
-import { backupReconcile, backupSources, mirrorReconcile } from "#controllers/backup/controller.ts";
+import { backupReconcile, backupSources } from "#controllers/backup/controller.ts";
+import { mirrorReconcile } from "#controllers/backup/mirror.ts";
+import { scheduleReconcile, scheduleSources } from "#controllers/backup-schedule/controller.ts";
 import { Catalogs } from "#controllers/catalogs.ts";
 import type { AccessKeeper } from "#controllers/cluster/access-keeper.ts";
 import { clusterReconcile, clusterSources } from "#controllers/cluster/controller.ts";
@@ -64,6 +66,7 @@ export async function lead(deps: LeadDeps, signal: AbortSignal): Promise<void> {
     run("cluster", clusterSources(shared), clusterReconcile(shared)),
     run("objectstore", storeSources(shared), storeReconcile(shared), 4),
     run("backup", backupSources(shared), backupReconcile(shared), 4),
+    run("backupschedule", scheduleSources(shared), scheduleReconcile(shared)),
     run(
       "cnpg-backup",
       [sourceOf(own.cnpgBackups, ownKey), { ...noSource, synced: (s) => own.backups.synced(s) }],

@@ -1,0 +1,68 @@
+// What admission says of a BackupSchedule beyond its schema: every cron line is read, and the answer says how it was
+// understood and when it runs next. Pure.
+import { readAgenda, type Agenda } from "#api/backup-schedule.ts";
+import type { BackupSchedule } from "#api/gen/backup-schedule.ts";
+import { isDeepStrictEqual } from "node:util";
+import type { Finding, Judgement } from "../judgement.ts";
+
+export interface ScheduleReview {
+  readonly object: BackupSchedule;
+  /** What it replaces; absent when it is created. */
+  readonly old?: BackupSchedule | undefined;
+  readonly now: Date;
+}
+
+export function judgeBackupSchedule({ object, old, now }: ScheduleReview): Judgement {
+  const { metadata, spec } = object;
+  if (typeof spec !== "object" || spec === null) return { problems: [], warnings: [] }; // the schema's own check says it
+  const { problems, agenda } = readAgenda(spec, `${metadata.namespace}/${metadata.name}`, now);
+  const isNews = old === undefined || !isDeepStrictEqual(timingOf(old), timingOf(object));
+  return {
+    problems: [...identityProblems(object, old), ...problems],
+    warnings: [
+      ...(agenda !== undefined && isNews ? timingWarnings(agenda, spec.suspend === true, now) : []),
+      ...(agenda !== undefined ? deletionWarnings(object, old) : []),
+    ],
+  };
+}
+
+function identityProblems({ metadata, spec }: BackupSchedule, old: BackupSchedule | undefined): Finding[] {
+  const found: Finding[] = [];
+  if (metadata.name !== undefined && metadata.name.length > 63)
+    found.push({
+      field: "metadata.name",
+      message: "longer than 63 characters, and Backups carry it as a label",
+      hint: "choose a shorter name",
+    });
+  const before = old?.spec.cluster?.name;
+  if (before !== undefined && before !== spec.cluster?.name)
+    found.push({
+      field: "spec.cluster.name",
+      message: `cannot be changed from ${before}`,
+      hint: "make another BackupSchedule for the other Cluster",
+    });
+  return found;
+}
+
+/** The fields of which the runs' times are made. */
+const timingOf = ({ spec: { schedules, timeZone, jitter, suspend } }: BackupSchedule): unknown => [
+  schedules,
+  timeZone ?? "UTC",
+  jitter ?? "0s",
+  suspend ?? false,
+];
+
+function timingWarnings({ lines, jitterMs }: Agenda, isSuspended: boolean, now: Date): string[] {
+  const readings = lines.map(({ cron }, index) => {
+    const next = new Date((cron.next(now)?.getTime() ?? 0) + jitterMs).toISOString().slice(0, 19);
+    const order = cron.fieldCount === 6 ? "6 fields, seconds first" : "5 fields, minutes first";
+    return `spec.schedules[${index}].cron: ${order}; next run ${next}Z`;
+  });
+  if (!isSuspended) return readings;
+  return ["spec.suspend is true: no backup is made until it is false", ...readings];
+}
+
+const deletionWarnings = ({ spec }: BackupSchedule, old: BackupSchedule | undefined): readonly string[] =>
+  spec.deletionPolicy === "Delete" && old?.spec.deletionPolicy !== "Delete"
+    ? ["spec.deletionPolicy Delete: deleting a Backup of this schedule deletes its data from the store"]
+    : [];
