@@ -5,6 +5,9 @@ import { backupIdOf, done, keep, oneLine, type Check, type Observed, type Plan }
 /** Something is wrong with what was written; whether it has been mended is looked at again this late. */
 const brokenAgainMs = 600_000;
 
+const foundWhole = "its data, its metadata and all WAL it needs were found in the store";
+const listed = "the store lists the backup as done";
+
 export function judgeByStore(observed: Observed): Plan {
   const { backup } = observed;
   const phase = backup.status?.phase;
@@ -38,7 +41,7 @@ function fromCheck(observed: Observed, check: Check | undefined): Plan {
   }
   if (check.kind === "whole")
     return {
-      ...done("Completed", "True", "Succeeded", "the store has its data, its metadata and all WAL it needs"),
+      ...done("Completed", "True", "Succeeded", foundWhole),
       facts: { ...facts, ...describeRecord(check.record, check.repository) },
     };
   const described =
@@ -59,7 +62,10 @@ function fromCatalog(observed: Observed): Plan {
     case "present": {
       const described = { ...facts, ...describeRecord(inStore.record, inStore.repository) };
       if (inStore.record.status === "done")
-        return { ...done("Completed", "True", "Succeeded", "the store lists the backup as done"), facts: described };
+        return {
+          ...done("Completed", "True", "Succeeded", backup.spec.cluster === undefined ? listed : foundWhole),
+          facts: described,
+        };
       const error = oneLine(inStore.record.error ?? `the store lists it as ${inStore.record.status}`);
       return { ...done("Failed", "False", "EngineError", error), facts: { ...described, error } };
     }

@@ -105,6 +105,8 @@ describe("a requested backup", () => {
     await until("the record", 20_000, () => isThere("backups.holdfast.dev/theirs"));
     await untilCondition("theirs", completed);
     expect(await shown("theirs", "{.metadata.labels.cnpg\\.io/cluster} {.metadata.ownerReferences}")).toBe("pg ");
+    const names = ["get", "backups", "-n", namespace, "-o", "jsonpath={.items[*].metadata.name}"];
+    expect(await kubectl(names), "one record a backup").toBe("after next theirs too-slow");
     await show("get", "backups", "-o", "wide");
     await show("describe", "backups.holdfast.dev", "after");
   });
