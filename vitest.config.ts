@@ -1,7 +1,11 @@
 import { defineConfig } from "vitest/config";
 
 // unit: beside the code, no network, no cluster. contract: one suite for all implementations of a port, against real
-// servers that the suite starts. e2e: journeys on the embedded cluster (scripts/test.ts brings it up first).
+// servers that the suite starts. e2e: journeys on the embedded cluster (scripts/test.ts brings it up first), two at a time,
+// for they mostly wait; those that change the operator under all others come after them, one by one.
+const alone = ["test/e2e/operator.test.ts"];
+const journey = { include: ["test/e2e/**/*.test.ts"], testTimeout: 900_000, hookTimeout: 900_000, bail: 0 };
+
 export default defineConfig({
   test: {
     projects: [
@@ -27,12 +31,20 @@ export default defineConfig({
       },
       {
         test: {
+          ...journey,
           name: "e2e",
-          include: ["test/e2e/**/*.test.ts"],
-          testTimeout: 900_000,
-          hookTimeout: 900_000,
+          exclude: alone,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          ...journey,
+          name: "e2e-alone",
+          include: alone,
           fileParallelism: false,
-          bail: 0,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

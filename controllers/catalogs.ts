@@ -6,13 +6,22 @@ import type { Catalog } from "#repository/catalog.ts";
 /** The last look at a store. */
 export interface StoreReading {
   readonly storeUid: string;
+  /** When the look began, in monotonic milliseconds: what was written later may be missing in it. */
+  readonly startedAt: number;
   /** By server name, from the last look that succeeded; undefined before the first. */
   readonly catalogs: ReadonlyMap<string, Catalog> | undefined;
   /** Why the newest look failed; absent when it succeeded. */
   readonly problem?: { readonly reason: Reason; readonly message: string };
 }
 
+/** Deleted backups, and deleted records, that are remembered at most. */
+const deletedMax = 1_000;
+
 export class Catalogs {
+  /** Backups that we removed, with when: a look that began before may still list them. */
+  readonly #deleted = new Map<string, number>();
+  /** Backups whose record was deleted. */
+  readonly #recordsDeleted = new Set<string>();
   readonly #readings = new Map<string, StoreReading>();
   readonly #listeners = new Set<(store: string) => void>();
 
@@ -28,6 +37,34 @@ export class Catalogs {
 
   delete(store: string): void {
     if (this.#readings.delete(store)) for (const listener of this.#listeners) listener(store);
+  }
+
+  /** A backup was removed from the store just now. */
+  noteDeleted(store: string, server: string, id: string): void {
+    this.#deleted.set(`${store}/${server}/${id}`, performance.now());
+    for (const oldest of this.#deleted.keys()) {
+      if (this.#deleted.size <= deletedMax) break;
+      this.#deleted.delete(oldest);
+    }
+  }
+
+  /** Somebody deleted the record of a backup. */
+  noteRecordDeleted(store: string, server: string, id: string): void {
+    this.#recordsDeleted.add(`${store}/${server}/${id}`);
+    for (const oldest of this.#recordsDeleted) {
+      if (this.#recordsDeleted.size <= deletedMax) break;
+      this.#recordsDeleted.delete(oldest);
+    }
+  }
+
+  /** Whether the record of a backup was deleted; says so once. */
+  takeRecordDeleted(store: string, server: string, id: string): boolean {
+    return this.#recordsDeleted.delete(`${store}/${server}/${id}`);
+  }
+
+  /** Whether a look that began then lists the backup only because it was removed meanwhile. */
+  isDeletedSince(startedAt: number, store: string, server: string, id: string): boolean {
+    return (this.#deleted.get(`${store}/${server}/${id}`) ?? -Infinity) >= startedAt;
   }
 
   /** Told after each look at a store, whatever it brought. Returns how to stop that. */

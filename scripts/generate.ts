@@ -68,6 +68,8 @@ async function generateKind(file: string): Promise<void> {
     strict: true,
     strictRequired: false,
     unicode: false,
+    // Errors then carry the value and the names that are known beside it: src/api/violations.ts tells both.
+    verbose: true,
     logger: false,
     code: { source: true, esm: true },
   });

@@ -32,7 +32,7 @@ function vitest(level: Level, filters: readonly string[]): void {
   const args = [
     "run",
     "--project",
-    level,
+    `${level}*`,
     "--reporter=default",
     "--reporter=json",
     `--outputFile.json=${report}`,

@@ -40,7 +40,7 @@ function importsOf(file: string): readonly { readonly module: string; readonly t
   return found.map((match) => {
     const name = match[2] ?? match[3] ?? match[4]!;
     const path = name.startsWith("#")
-      ? name.startsWith("#controllers/")
+      ? /^#(controllers|webhooks)\//.test(name)
         ? name.slice(1)
         : `src/${name.slice(1)}`
       : name.startsWith(".")
@@ -73,7 +73,7 @@ describe("source tree", () => {
 
   it("keeps decisions pure: no I/O, clock, logger or randomness", () => {
     const pure = productFiles.filter((file) =>
-      /(^|\/)(plan|status|layout|recovery-window|sidecar|plugin-config|choose-backup|settings|conditions)\.ts$/.test(
+      /(^|\/)(plan|status|layout|recovery-window|sidecar|plugin-config|choose-backup|settings|conditions)\.ts$|\/rules\//.test(
         file,
       ),
     );

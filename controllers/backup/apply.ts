@@ -1,12 +1,14 @@
-// Makes the CNPG Backup of a request. Idempotent: the name is fixed by ours, and one that we made before is recognised.
+// What a plan does to a Backup's CNPG Backups and finalizer. Idempotent: names are fixed by ours, and a CNPG Backup that
+// we made before is recognised.
 import { labels, shortHash } from "#api/names.ts";
-import { apiVersion } from "#api/kinds.ts";
+import { apiVersion, backups as backupKind } from "#api/kinds.ts";
 import type { Backup } from "#api/gen/backup.ts";
 import { pluginName } from "#cnpg/plugin-config.ts";
 import { backups as cnpgBackups } from "#cnpg/resources.ts";
 import type { KubeClient } from "#kube/client.ts";
 import { isKubeError } from "#kube/errors.ts";
-import type { KubeObject } from "#kube/object.ts";
+import { keyOfObject, type KubeObject } from "#kube/object.ts";
+import { finalizer } from "./plan.ts";
 
 interface CnpgBackupObject extends KubeObject {
   readonly spec: object;
@@ -34,17 +36,62 @@ export function workFor(backup: Backup, name: string): CnpgBackupObject {
   };
 }
 
-export async function createWork(client: KubeClient, backup: Backup, signal: AbortSignal): Promise<void> {
-  const { name, uid } = backup.metadata;
-  for (const candidate of [name, `${name.slice(0, 57)}-${shortHash(uid ?? "")}`]) {
+/** The first attempt bears the name of the request; another, or a first whose name is taken, has five digits after it. */
+export function namesFor({ metadata }: Backup, attempt: number): readonly string[] {
+  const { name, uid = "" } = metadata;
+  const numbered = (text: string): string => `${name.slice(0, 57)}-${shortHash(text)}`;
+  return attempt === 1 ? [name, numbered(uid)] : [numbered(`${uid}/${attempt}`), numbered(`${uid}/${attempt}/again`)];
+}
+
+export async function createWork(
+  client: KubeClient,
+  backup: Backup,
+  attempt: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const { uid, namespace = "" } = backup.metadata;
+  const names = namesFor(backup, attempt);
+  for (const name of names) {
     try {
-      await client.create(cnpgBackups, workFor(backup, candidate), { signal });
+      await client.create(cnpgBackups, workFor(backup, name), { signal });
       return;
     } catch (error) {
       if (!isKubeError(error, "AlreadyExists")) throw error;
-      const key = { namespace: backup.metadata.namespace ?? "", name: candidate };
-      const existing = await client.get<KubeObject>(cnpgBackups, key, { signal });
+      const existing = await client.get<KubeObject>(cnpgBackups, { namespace, name }, { signal });
       if (existing?.metadata.ownerReferences?.some((owner) => owner.uid === uid)) return;
     }
+  }
+  throw new Error(`the names ${names.join(" and ")} are taken by others`);
+}
+
+export async function cancelWork(
+  client: KubeClient,
+  backup: Backup,
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  for (const name of names)
+    await client.delete(cnpgBackups, { namespace: backup.metadata.namespace ?? "", name }, { signal });
+}
+
+/** Applied under a manager of its own: other finalizers are not touched. */
+export async function addFinalizer(client: KubeClient, { metadata }: Backup, signal: AbortSignal): Promise<void> {
+  const { name, namespace = "" } = metadata;
+  const held: KubeObject = { metadata: { name, namespace, finalizers: [finalizer] } };
+  await client.apply(backupKind, held, { fieldManager: "holdfast-deletion", signal });
+}
+
+export async function removeFinalizer(client: KubeClient, backup: Backup, signal: AbortSignal): Promise<void> {
+  const index = backup.metadata.finalizers?.indexOf(finalizer) ?? -1;
+  if (index < 0) return;
+  const path = `/metadata/finalizers/${index}`;
+  const patch = [
+    { op: "test", path, value: finalizer },
+    { op: "remove", path },
+  ];
+  try {
+    await client.patch(backupKind, keyOfObject(backup), patch, { type: "json", signal });
+  } catch (error) {
+    if (!isKubeError(error, "NotFound")) throw error;
   }
 }

@@ -1,34 +1,46 @@
-// Drives our Backups: a request becomes a CNPG Backup, a CNPG Backup made by someone else gets a record, and the status
-// of each follows the store.
+// Drives our Backups: a request becomes CNPG Backups, one at a time for a Cluster, and the status of each follows the
+// store.
 import { apiVersion, backups as backupKind } from "#api/kinds.ts";
-import { isObjectName, labels, shortHash } from "#api/names.ts";
+import { isObjectName, labels } from "#api/names.ts";
 import type { Backup } from "#api/gen/backup.ts";
 import { decodeBackup } from "#cnpg/backup.ts";
-import { pluginName } from "#cnpg/plugin-config.ts";
 import type { KubeClient } from "#kube/client.ts";
-import { setConditions } from "#kube/conditions.ts";
-import { ownKey, sourceOf, type Reconcile, type Source } from "#kube/controller.ts";
-import { isKubeError } from "#kube/errors.ts";
+import { setConditions, type StatedCondition } from "#kube/conditions.ts";
+import { sourceOf, type Reconcile, type Source } from "#kube/controller.ts";
 import type { EventRecorder } from "#kube/events.ts";
-import { keyOf, keyOfObject, type KubeObject } from "#kube/object.ts";
+import { keyOf, keyOfObject, type KubeObject, type ObjectKey } from "#kube/object.ts";
 import { createReconcile } from "#kube/reconciler.ts";
 import { createStatusWriter } from "#kube/status-writer.ts";
-import { createWork } from "./apply.ts";
+import type { OpenStore } from "../object-store/observe.ts";
+import { addFinalizer, cancelWork, createWork, removeFinalizer } from "./apply.ts";
+import { deletionReconcile } from "./delete-data.ts";
 import { observeBackup, type Sources } from "./observe.ts";
-import { planBackup, type Action, type Observed, type Plan } from "./plan.ts";
-
-type Status = NonNullable<Backup["status"]>;
+import { finalizer, planBackup } from "./plan.ts";
+import { Progresses } from "./progress.ts";
+import { isOpen } from "./queue.ts";
+import { done, type Action, type Observed, type Plan, type Status } from "./terms.ts";
+import { createVerifier } from "./verification.ts";
 
 export interface BackupDeps extends Sources {
   readonly client: KubeClient;
   readonly events: EventRecorder;
+  readonly openStore: OpenStore;
 }
 
 /** Our Backups, and with them whatever their CNPG Backups, Clusters, reports and stores say. */
 export function backupSources(deps: BackupDeps): Source[] {
   const { backups, cnpgBackups, clusters, reports, catalogs } = deps;
-  const requestsOf = ({ metadata }: KubeObject) =>
-    backups.byIndex("cluster", `${metadata.namespace}/${metadata.name}`).map(keyOfObject);
+  /** Those of a Cluster that are not ended: what happens to one of them changes the queue of the others. */
+  const openOf = (cluster: string): ObjectKey[] => backups.byIndex("cluster", cluster).filter(isOpen).map(keyOfObject);
+  const ofCluster = ({ metadata }: KubeObject) => openOf(`${metadata.namespace}/${metadata.name}`);
+  const ofBackup = (backup: Backup) => [
+    keyOfObject(backup),
+    ...(backup.spec.cluster === undefined ? [] : openOf(`${backup.metadata.namespace}/${backup.spec.cluster.name}`)),
+  ];
+  const ofWork = (object: KubeObject) => [
+    ...ownersOf(object, deps),
+    ...openOf(`${object.metadata.namespace}/${decodeBackup(object).spec.cluster}`),
+  ];
   const ofStore: Source = {
     synced: async () => undefined,
     subscribe: (enqueue) =>
@@ -38,10 +50,10 @@ export function backupSources(deps: BackupDeps): Source[] {
     replay: () => undefined,
   };
   return [
-    sourceOf(backups, ownKey),
-    sourceOf(cnpgBackups, (object) => recordsOf(object, deps)),
-    sourceOf(clusters, requestsOf),
-    sourceOf(reports, requestsOf),
+    sourceOf(backups, ofBackup),
+    sourceOf(cnpgBackups, ofWork),
+    sourceOf(clusters, ofCluster),
+    sourceOf(reports, ofCluster),
     ofStore,
   ];
 }
@@ -52,7 +64,7 @@ function mayBeIn(backup: Backup, store: string): boolean {
   return name === undefined || keyOf({ namespace: backup.metadata.namespace ?? "", name }) === store;
 }
 
-function recordsOf(object: KubeObject, { backups }: BackupDeps) {
+function ownersOf(object: KubeObject, { backups }: BackupDeps): ObjectKey[] {
   const { namespace = "", name, labels: own } = object.metadata;
   const request = own?.[labels.backup];
   if (request !== undefined) return [{ namespace, name: request }];
@@ -60,9 +72,16 @@ function recordsOf(object: KubeObject, { backups }: BackupDeps) {
 }
 
 export function backupReconcile(deps: BackupDeps): Reconcile {
-  const writer = createStatusWriter(deps.client, backupKind, "holdfast");
-  return createReconcile<Observed, Action, Plan>({
-    observe: async (key) => observeBackup(key, deps),
+  const { client } = deps;
+  const writer = createStatusWriter(client, backupKind, "holdfast");
+  const looks = { verifier: createVerifier(deps.openStore), progresses: new Progresses() };
+  const say = async (backup: Backup, message: string, signal: AbortSignal): Promise<void> => {
+    const plan = done("Expiring", "False", "Progressing", message);
+    await writer.write(backup, statusOf(backup, plan, new Date()), signal);
+  };
+  const remove = deletionReconcile({ ...deps, say });
+  const reconcile = createReconcile<Observed, Action, Plan>({
+    observe: (key, signal) => observeBackup(key, deps, { ...looks, signal }),
     plan: (observed) => {
       const plan = planBackup(observed);
       const { actions, requeueAfterMs } = plan;
@@ -70,27 +89,60 @@ export function backupReconcile(deps: BackupDeps): Reconcile {
     },
     writeStatus: async (observed, plan, signal) => {
       const { backup } = observed;
-      await writer.write(backup, statusOf(backup, plan, new Date()), signal);
-      await label(deps.client, backup, signal);
-      if (backup.status?.phase !== plan.verdict.phase) await announce(deps.events, backup, plan, signal);
+      await writer.write(backup, statusOf(backup, plan, observed.now), signal);
+      await label(client, backup, signal);
+      await announce(deps.events, backup, plan, signal);
     },
-    apply: (_action, { backup }, signal) => createWork(deps.client, backup, signal),
-    withFailure: (plan, _action, error) => ({
-      ...plan,
-      verdict: {
-        ...plan.verdict,
-        message: `CloudNativePG's Backup cannot be made: ${error instanceof Error ? error.message : String(error)}`,
-      },
-    }),
+    apply: (action, { backup }, signal) => {
+      switch (action.kind) {
+        case "createWork":
+          return createWork(client, backup, action.attempt, signal);
+        case "cancelWork":
+          return cancelWork(client, backup, action.names, signal);
+        case "holdDeletion":
+          return addFinalizer(client, backup, signal);
+        case "releaseDeletion":
+          return removeFinalizer(client, backup, signal);
+      }
+    },
+    withFailure: (plan, action, error) => (action.kind === "createWork" ? notMade(plan, error) : plan),
   });
+  return (key, signal, logger) => {
+    const { deletionTimestamp, finalizers } = deps.backups.get(key)?.metadata ?? {};
+    if (deletionTimestamp === undefined) return reconcile(key, signal, logger);
+    const isOurs = finalizers?.includes(finalizer) === true;
+    if (!isOurs) return Promise.resolve({});
+    const goes = deps.backups.get(key)?.spec.deletionPolicy === "Delete";
+    return goes ? remove(key, signal, logger) : reconcile(key, signal, logger);
+  };
 }
 
-/** The whole status. Facts of earlier looks stay until a look says otherwise. */
+const notMade = (plan: Plan, error: unknown): Plan => ({
+  ...plan,
+  verdict: {
+    ...plan.verdict,
+    message: `CloudNativePG's Backup cannot be made: ${error instanceof Error ? error.message : String(error)}`,
+  },
+});
+
+/** The whole status. Facts of earlier looks stay until a look says otherwise; what tells of the moment does not. */
 function statusOf(backup: Backup, { verdict, facts }: Plan, now: Date): Status {
-  const { conditions = [], error: _error, ...previous } = backup.status ?? {};
+  const {
+    conditions = [],
+    error: _error,
+    progress: _progress,
+    bytesPerSecond: _rate,
+    queuePosition: _position,
+    nextAttemptAt: _next,
+    ...previous
+  } = backup.status ?? {};
   const observedGeneration = backup.metadata.generation ?? 1;
   const { phase, ready: status, reason, message } = verdict;
-  const stated = [{ type: "Ready", status, reason, message, observedGeneration }] as const;
+  const stated: StatedCondition[] = [{ type: "Ready", status, reason, message, observedGeneration }];
+  if (phase === "Pending" || phase === "Running" || phase === "Finalizing" || phase === "Expiring")
+    stated.push({ type: "Reconciling", status: "True", reason, message, observedGeneration });
+  if (phase === "Failed" || phase === "Missing")
+    stated.push({ type: "Stalled", status: "True", reason, message, observedGeneration });
   const next = setConditions(conditions, stated, `${now.toISOString().slice(0, 19)}Z`);
   return { ...previous, ...facts, phase, observedGeneration, conditions: next as NonNullable<Status["conditions"]> };
 }
@@ -98,53 +150,22 @@ function statusOf(backup: Backup, { verdict, facts }: Plan, now: Date): Status {
 /** CNPG's label, so that `-l cnpg.io/cluster=…` finds ours too. */
 async function label(client: KubeClient, backup: Backup, signal: AbortSignal): Promise<void> {
   const cluster = backup.spec.cluster?.name;
-  if (cluster === undefined || backup.metadata.labels?.[labels.cluster] === cluster) return;
+  if (cluster === undefined || !isObjectName(cluster) || backup.metadata.labels?.[labels.cluster] === cluster) return;
   const patch = { metadata: { labels: { [labels.cluster]: cluster } } };
   await client.patch(backupKind, keyOfObject(backup), patch, { type: "merge", fieldManager: "holdfast", signal });
 }
 
+/** Says each phase once, and that a backup waits in line or is to be tried again. */
 async function announce(events: EventRecorder, backup: Backup, { verdict }: Plan, signal: AbortSignal): Promise<void> {
-  const isBad = verdict.phase === "Failed" || verdict.phase === "Missing";
+  const said = backup.status?.conditions?.find(({ type }) => type === "Ready")?.reason;
+  const isNews = verdict.reason !== said && ["Queued", "Retrying", "MissingMetadata"].includes(verdict.reason);
+  if (backup.status?.phase === verdict.phase && !isNews) return;
+  const isBad = verdict.phase === "Failed" || verdict.phase === "Missing" || verdict.reason === "Retrying";
+  const isPlain = !isBad && verdict.reason !== "Queued";
   const event = {
     type: isBad ? "Warning" : "Normal",
-    reason: isBad ? verdict.reason : verdict.phase,
+    reason: isPlain ? verdict.phase : verdict.reason,
     message: verdict.message,
   } as const;
   await events.record({ ...backup, apiVersion, kind: "Backup" }, event, signal);
-}
-
-/** Gives a CNPG Backup that someone else made with our plugin its record. */
-export function mirrorReconcile(deps: BackupDeps): Reconcile {
-  return async (key, signal) => {
-    const object = deps.cnpgBackups.get(key);
-    if (object === undefined || object.metadata.labels?.[labels.backup] !== undefined) return {};
-    const cnpg = decodeBackup(object);
-    if (cnpg.spec.method !== "plugin" || cnpg.spec.plugin?.name !== pluginName) return {};
-    const { namespace, name, uid = "" } = cnpg.metadata;
-    if (deps.backups.byIndex("cnpgBackup", `${namespace}/${name}`).length > 0) return {};
-    for (const candidate of [name, `${name.slice(0, 57)}-${shortHash(uid)}`]) {
-      const existing = deps.backups.get({ namespace, name: candidate });
-      if (existing?.metadata.labels?.[labels.cnpgBackup] === name) return {};
-      const record: Backup = {
-        apiVersion,
-        kind: "Backup",
-        metadata: {
-          name: candidate,
-          namespace,
-          labels: {
-            [labels.cnpgBackup]: name,
-            ...(isObjectName(cnpg.spec.cluster) && { [labels.cluster]: cnpg.spec.cluster }),
-          },
-        },
-        spec: { cluster: { name: cnpg.spec.cluster } },
-      };
-      try {
-        await deps.client.create(backupKind, record, { signal });
-        return {};
-      } catch (error) {
-        if (!isKubeError(error, "AlreadyExists")) throw error;
-      }
-    }
-    return {};
-  };
 }

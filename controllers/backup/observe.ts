@@ -1,23 +1,29 @@
-// Reads what there is to know about one Backup of ours: its CNPG Backup, its Cluster, the sidecars' report, and what the
-// store's last catalog says of it. Caches only; a catalog that is too old is asked for anew.
+// Reads what there is to know about one Backup of ours: its CNPG Backups, its Cluster, the sidecars' report, and what the
+// store's last catalog says of it. Caches only, but for the one look at the store when the backup is completed.
 import { describeViolations } from "#api/violations.ts";
+import { requestProblems } from "#api/backup-request.ts";
 import { validate } from "#api/gen/backup.validator.js";
 import { labels } from "#api/names.ts";
 import type { Backup } from "#api/gen/backup.ts";
 import type { InstanceReport } from "#api/gen/instance-report.ts";
 import type { ObjectStore } from "#api/gen/object-store.ts";
-import { decodeBackup, type Backup as CnpgBackup } from "#cnpg/backup.ts";
+import { decodeBackup, isFinished, type Backup as CnpgBackup } from "#cnpg/backup.ts";
 import { decodeCluster } from "#cnpg/cluster.ts";
 import { isPluginEnabled, readPluginConfig } from "#cnpg/plugin-config.ts";
 import type { Informer } from "#kube/informer.ts";
 import { keyOf, type KubeObject, type ObjectKey } from "#kube/object.ts";
 import type { Catalogs } from "../catalogs.ts";
 import type { Trigger } from "../trigger.ts";
-import { backupIdOf, type InStore, type Observed, type Work } from "./plan.ts";
-import type { RepositoryFacts } from "./status.ts";
+import type { Progresses } from "./progress.ts";
+import { isOpen, queueOf } from "./queue.ts";
+import { factsOf } from "./status.ts";
+import { backupIdOf, isRequest, type Check, type InStore, type Observed, type Queue, type Work } from "./terms.ts";
+import type { Verifier } from "./verification.ts";
 
 export interface Sources {
+  /** Indexed by "cluster" and "cnpgBackup". */
   readonly backups: Informer<Backup>;
+  /** Indexed by "request" and "cluster". */
   readonly cnpgBackups: Informer<KubeObject>;
   readonly clusters: Informer<KubeObject>;
   readonly stores: Informer<ObjectStore>;
@@ -26,34 +32,60 @@ export interface Sources {
   readonly lookAtStore: Trigger;
 }
 
-export function observeBackup(key: ObjectKey, sources: Sources): Observed | undefined {
+export interface Looks {
+  readonly verifier: Verifier;
+  readonly progresses: Progresses;
+}
+
+export async function observeBackup(
+  key: ObjectKey,
+  sources: Sources,
+  { verifier, progresses, signal }: Looks & { readonly signal: AbortSignal },
+): Promise<Observed | undefined> {
   const backup = sources.backups.get(key);
   if (backup === undefined) return undefined;
-  const cnpg = workOf(backup, sources);
-  const work = cnpg && describeWork(cnpg);
-  const progress = work && progressOf(backup, work.name, sources);
-  const invalid = validate(backup.spec) ? undefined : describeViolations("spec", validate.errors);
+  const works = worksOf(backup, sources);
+  const newest = works.at(-1);
+  const work = newest && describeWork(newest);
+  const progress = work && progresses.read(backup.metadata.uid ?? "", work.name, reportOf(backup, sources));
+  const invalid = invalidity(backup);
+  const inStore = readCatalog(backup, work, { sources, verifier });
+  const check =
+    invalid === undefined ? await verify({ backup, work, inStore }, { sources, verifier, signal }) : undefined;
+  const now = new Date();
   return {
     backup,
     ...(invalid !== undefined && { invalid }),
     cluster: clusterState(backup, sources),
     ...(work && { work }),
-    inStore: inStore(backup, work, sources),
+    attempts: isRequest(backup) ? Math.max(works.length, backup.status?.attempts ?? 0) : 0,
+    unfinished: isRequest(backup) ? works.filter((one) => !isFinished(one)).map(({ metadata }) => metadata.name) : [],
+    queue: queueFor(backup, sources, now),
+    inStore,
+    ...(check && { check }),
     ...(progress && { progress }),
+    now,
   };
 }
 
-/** The CNPG Backup that does this one's work: the one it made, or the one it records. */
-function workOf(backup: Backup, { cnpgBackups }: Sources): CnpgBackup | undefined {
-  const namespace = backup.metadata.namespace ?? "";
-  const recorded = backup.metadata.labels?.[labels.cnpgBackup];
-  const object =
+function invalidity(backup: Backup): string | undefined {
+  if (!validate(backup.spec)) return describeViolations("spec", validate.errors);
+  const problems = requestProblems(backup).map(({ field, message, hint }) => `${field}: ${message} (${hint})`);
+  return problems.length === 0 ? undefined : problems.join("; ");
+}
+
+/** The CNPG Backups that do this one's work, oldest first: those it made, or the one it records. */
+export function worksOf(backup: Backup, { cnpgBackups }: Pick<Sources, "cnpgBackups">): readonly CnpgBackup[] {
+  const { namespace = "", name, uid, labels: own } = backup.metadata;
+  const recorded = own?.[labels.cnpgBackup];
+  const objects =
     recorded !== undefined
-      ? cnpgBackups.get({ namespace, name: recorded })
+      ? [cnpgBackups.get({ namespace, name: recorded })].flatMap((object) => object ?? [])
       : cnpgBackups
-          .byIndex("request", `${namespace}/${backup.metadata.name}`)
-          .find(({ metadata }) => metadata.ownerReferences?.some((owner) => owner.uid === backup.metadata.uid));
-  return object && decodeBackup(object);
+          .byIndex("request", `${namespace}/${name}`)
+          .filter(({ metadata }) => metadata.ownerReferences?.some((owner) => owner.uid === uid));
+  const age = ({ metadata }: CnpgBackup): string => `${metadata.creationTimestamp ?? ""} ${metadata.name}`;
+  return objects.map(decodeBackup).sort((one, other) => (age(one) < age(other) ? -1 : 1));
 }
 
 const describeWork = ({ metadata, status }: CnpgBackup): Work => ({
@@ -65,34 +97,53 @@ const describeWork = ({ metadata, status }: CnpgBackup): Work => ({
   ...(status.startedAt !== undefined && { startedAt: status.startedAt }),
 });
 
+const clusterKey = (backup: Backup): ObjectKey => ({
+  namespace: backup.metadata.namespace ?? "",
+  name: backup.spec.cluster?.name ?? "",
+});
+
 function clusterState(backup: Backup, { clusters }: Sources): Observed["cluster"] {
-  const name = backup.spec.cluster?.name;
-  const object = name === undefined ? undefined : clusters.get({ namespace: backup.metadata.namespace ?? "", name });
+  const object = clusters.get(clusterKey(backup));
   if (object === undefined) return "missing";
   return isPluginEnabled(decodeCluster(object)) ? "found" : "no-plugin";
 }
 
-function progressOf(backup: Backup, work: string, { reports }: Sources): Observed["progress"] {
-  const report = reports.get({ namespace: backup.metadata.namespace ?? "", name: backup.spec.cluster?.name ?? "" });
-  return Object.values(report?.status?.instances ?? {}).find((entry) => entry.backup?.name === work)?.backup;
+const reportOf = (backup: Backup, { reports }: Sources): InstanceReport | undefined => reports.get(clusterKey(backup));
+
+function queueFor(backup: Backup, sources: Sources, now: Date): Queue {
+  if (!isRequest(backup) || !isOpen(backup)) return { length: 0 };
+  const cluster = keyOf(clusterKey(backup));
+  return queueOf({
+    backup,
+    backups: sources.backups.byIndex("cluster", cluster),
+    works: sources.cnpgBackups.byIndex("cluster", cluster).map(decodeBackup),
+    report: reportOf(backup, sources),
+    now,
+  });
+}
+
+export interface Place {
+  readonly store: string;
+  readonly serverName: string;
 }
 
 /** Where the backup is or will be: as recorded, else where its Cluster archives now. */
-function placeOf(
-  backup: Backup,
-  { clusters }: Sources,
-): { readonly store: string; readonly serverName: string } | undefined {
+export function placeOf(backup: Backup, { clusters }: Pick<Sources, "clusters">): Place | undefined {
   const { repository } = backup.spec;
   if (repository !== undefined) return { store: repository.name, serverName: repository.serverName };
   const { status } = backup;
   if (status?.repository !== undefined && status.serverName !== undefined)
     return { store: status.repository.name, serverName: status.serverName };
-  const object = clusters.get({ namespace: backup.metadata.namespace ?? "", name: backup.spec.cluster?.name ?? "" });
+  const object = clusters.get(clusterKey(backup));
   const own = object && readPluginConfig(decodeCluster(object)).own;
   return own?.kind === "store" ? { store: own.store.name, serverName: own.store.serverName } : undefined;
 }
 
-function inStore(backup: Backup, work: Work | undefined, sources: Sources): InStore {
+function readCatalog(
+  backup: Backup,
+  work: Work | undefined,
+  { sources, verifier }: { readonly sources: Sources; readonly verifier: Verifier },
+): InStore {
   const id = backupIdOf({ backup, ...(work && { work }) });
   const place = placeOf(backup, sources);
   if (id === undefined || place === undefined)
@@ -104,17 +155,16 @@ function inStore(backup: Backup, work: Work | undefined, sources: Sources): InSt
   const reading = sources.catalogs.get(keyOf(key));
   if (reading === undefined || reading.storeUid !== store.metadata.uid)
     return { kind: "unknown", reason: "Progressing", message: `store ${place.store} has not been read yet` };
-  const repository = factsOf(store, place.serverName);
-  const catalog = reading.catalogs?.get(place.serverName);
-  const record = catalog?.backups.find((candidate) => candidate.id === id);
-  if (record !== undefined && record.status !== "incomplete" && reading.problem === undefined)
-    return { kind: "present", record, repository };
   if (reading.problem !== undefined)
     return {
       kind: "unknown",
       reason: reading.problem.reason,
       message: `store ${place.store} cannot be read: ${reading.problem.message}`,
     };
+  const repository = factsOf(store, place.serverName);
+  const catalog = reading.catalogs?.get(place.serverName);
+  const record = catalog?.backups.find((candidate) => candidate.id === id);
+  if (record !== undefined && record.status !== "incomplete") return { kind: "present", record, repository };
   const unreadable = catalog?.unreadable.find((entry) => entry.id === id);
   if (unreadable !== undefined)
     return {
@@ -122,14 +172,27 @@ function inStore(backup: Backup, work: Work | undefined, sources: Sources): InSt
       reason: "MetadataUnreadable",
       message: `its backup.info cannot be read: ${unreadable.error}`,
     };
-  if (backup.status?.phase !== "Missing" && backup.spec.cluster !== undefined) sources.lookAtStore.fire(key);
-  return { kind: "absent", repository };
+  if (reading.startedAt < (verifier.wholeAt(backup.metadata.uid ?? "") ?? -Infinity)) {
+    sources.lookAtStore.fire(key);
+    return { kind: "older" };
+  }
+  return { kind: "absent", repository, dataLeft: record !== undefined };
 }
 
-const factsOf = (store: ObjectStore, serverName: string): RepositoryFacts => ({
-  name: store.metadata.name,
-  uid: store.metadata.uid ?? "",
-  serverName,
-  destinationPath: store.spec.configuration.destinationPath,
-  ...(store.spec.configuration.endpointURL !== undefined && { endpointURL: store.spec.configuration.endpointURL }),
-});
+/** Looks at the backup itself when CNPG has completed it, until it was found whole. */
+async function verify(
+  { backup, work, inStore }: Pick<Observed, "backup" | "inStore"> & { readonly work: Work | undefined },
+  { sources, verifier, signal }: Pick<Looks, "verifier"> & { readonly sources: Sources; readonly signal: AbortSignal },
+): Promise<Check | undefined> {
+  const { phase } = backup.status ?? {};
+  const id = backupIdOf({ backup, ...(work && { work }) });
+  const place = placeOf(backup, sources);
+  if (backup.spec.cluster === undefined || phase === "Completed" || phase === "Missing") return undefined;
+  if (id === undefined || place === undefined) return undefined;
+  const key = { namespace: backup.metadata.namespace ?? "", name: place.store };
+  const store = sources.stores.get(key);
+  // A store that is known to be away is not asked by each of its backups.
+  const isAway = inStore.kind === "unknown" && sources.catalogs.get(keyOf(key))?.problem !== undefined;
+  if (store === undefined || isAway) return undefined;
+  return verifier.check({ uid: backup.metadata.uid ?? "", store, server: place.serverName, id }, signal);
+}

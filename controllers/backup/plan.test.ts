@@ -1,9 +1,16 @@
 import { describe, expect, it } from "vitest";
 import type { Backup } from "#api/gen/backup.ts";
 import type { BackupRecord } from "#repository/catalog.ts";
-import { planBackup, type Observed, type Work } from "./plan.ts";
+import { finalizer, planBackup } from "./plan.ts";
+import type { Check, Observed, Work } from "./terms.ts";
 
-const request: Backup = { metadata: { name: "b", namespace: "db" }, spec: { cluster: { name: "pg" } } };
+const createdAt = "2026-11-21T09:00:00Z";
+/** Minutes after the creation. */
+const after = (minutes: number): Date => new Date(Date.parse(createdAt) + minutes * 60_000);
+const request: Backup = {
+  metadata: { name: "b", namespace: "db", uid: "u", creationTimestamp: createdAt },
+  spec: { cluster: { name: "pg" }, deadline: "6h" },
+};
 const repository = { name: "minio", uid: "u", serverName: "pg", destinationPath: "s3://backups/" };
 const record: BackupRecord = {
   id: "20261121T091500",
@@ -17,7 +24,17 @@ const record: BackupRecord = {
 };
 const unknown = { kind: "unknown", reason: "Progressing", message: "the store has not been read yet" } as const;
 const plan = (changes: Partial<Observed>) =>
-  planBackup({ backup: request, cluster: "found", inStore: unknown, ...changes });
+  planBackup({
+    backup: request,
+    cluster: "found",
+    inStore: unknown,
+    attempts: changes.work === undefined ? 0 : 1,
+    unfinished: [],
+    queue: { length: 0 },
+    now: after(1),
+    ...changes,
+  });
+const whole: Check = { kind: "whole", record, repository };
 const work = (phase: string, changes: Partial<Work> = {}): Work => ({ name: "b", phase, ...changes });
 
 describe("a requested backup", () => {
@@ -33,6 +50,17 @@ describe("a requested backup", () => {
       verdict: { phase: "Pending", reason: "ClusterNotFound" },
       requeueAfterMs: 30_000,
     });
+  });
+
+  it("waits behind others by name, with its place in a field", () => {
+    const queued = plan({ queue: { length: 2, behind: "pg-first" } });
+    expect(queued).toMatchObject({
+      actions: [],
+      verdict: { phase: "Pending", ready: "False", reason: "Queued" },
+      facts: { queuePosition: 2 },
+    });
+    expect(queued.verdict.message).toContain("behind pg-first");
+    expect(queued.verdict.message).not.toMatch(/\d/);
   });
 
   it("fails by name when the Cluster does not use the plugin, and when the spec is wrong", () => {
@@ -55,16 +83,35 @@ describe("a requested backup", () => {
     expect(waiting.verdict.message).toContain("000000010000000000000007");
   });
 
-  it("is not completed by what CloudNativePG says, only by the store", () => {
+  it("is not completed by what CloudNativePG or the catalog says, only by a look at the backup itself", () => {
     const finished = work("completed", { backupId: record.id });
     expect(plan({ work: finished }).verdict).toMatchObject({ phase: "Finalizing", ready: "Unknown" });
-    expect(plan({ work: finished, inStore: { kind: "absent", repository } }).verdict).toMatchObject({
+    expect(plan({ work: finished, inStore: { kind: "present", record, repository } }).verdict).toMatchObject({
       phase: "Finalizing",
-      reason: "NotInStore",
+      ready: "Unknown",
     });
-    expect(plan({ work: finished, inStore: { kind: "present", record, repository } })).toMatchObject({
+    expect(plan({ work: finished, check: whole })).toMatchObject({
       verdict: { phase: "Completed", ready: "True", reason: "Succeeded" },
-      facts: { duration: "3m12s", size: "4.1Gi", postgresVersion: "15.18", backupId: record.id },
+      facts: { duration: "3m12s", size: "4.1Gi", postgresVersion: "15.18", backupId: record.id, attempts: 1 },
+    });
+  });
+
+  it.each(["MissingMetadata", "MissingData", "MissingWAL"] as const)("fails when the look finds %s", (reason) => {
+    const check: Check = { kind: "broken", reason, message: "what is missing", repository };
+    const failed = plan({ work: work("completed", { backupId: record.id }), check });
+    expect(failed).toMatchObject({
+      verdict: { phase: "Failed", ready: "False", reason, message: "what is missing" },
+      facts: { backupId: record.id, error: "what is missing" },
+    });
+    expect(failed.requeueAfterMs).toBeGreaterThan(60_000);
+  });
+
+  it("is not known to be done while the store cannot be looked at, also past its deadline", () => {
+    const check: Check = { kind: "unknown", reason: "EndpointUnreachable", message: "no answer" };
+    const late = plan({ work: work("completed", { backupId: record.id }), check, now: after(999) });
+    expect(late).toMatchObject({
+      actions: [],
+      verdict: { phase: "Finalizing", ready: "Unknown", reason: "EndpointUnreachable" },
     });
   });
 
@@ -81,9 +128,96 @@ describe("a requested backup", () => {
     expect(plan({ work: work("somethingNew") }).verdict).toMatchObject({ phase: "Running", ready: "Unknown" });
   });
 
-  it("fails when its CNPG Backup was deleted on the way", () => {
-    const backup: Backup = { ...request, status: { phase: "Running", cnpgBackup: "b" } };
-    expect(plan({ backup }).verdict).toMatchObject({ phase: "Failed", ready: "False" });
+  it("is cancelled when its CNPG Backup is deleted on the way, also a second attempt's", () => {
+    const backup: Backup = { ...request, status: { phase: "Running", cnpgBackup: "b-2" } };
+    const cancelled = { verdict: { phase: "Failed", ready: "False", reason: "Cancelled" }, actions: [] };
+    expect(plan({ backup })).toMatchObject(cancelled);
+    expect(plan({ backup, work: work("failed", { error: "EOF" }), attempts: 2 })).toMatchObject(cancelled);
+  });
+
+  it("passes its deadline: it fails and its work is cancelled, until there is none", () => {
+    const running = { work: work("started"), unfinished: ["b"] };
+    expect(plan({ ...running, now: after(359) })).toMatchObject({ actions: [], requeueAfterMs: 60_000 });
+    const late = plan({ ...running, now: after(360) });
+    expect(late).toMatchObject({
+      actions: [{ kind: "cancelWork", names: ["b"] }],
+      verdict: { phase: "Failed", ready: "False", reason: "DeadlineExceeded" },
+    });
+    expect(late.verdict.message).toContain("6h");
+    const backup: Backup = { ...request, status: { phase: "Failed", cnpgBackup: "b" } };
+    expect(plan({ ...running, backup, now: after(361) })).toMatchObject({ actions: [{ kind: "cancelWork" }] });
+    expect(plan({ backup, now: after(361) })).toMatchObject({ actions: [], verdict: { phase: "Failed" } });
+  });
+
+  it("fails by its deadline in the queue too, and says behind what", () => {
+    const { verdict } = plan({ queue: { length: 1, behind: "stuck" }, now: after(360) });
+    expect(verdict).toMatchObject({ reason: "DeadlineExceeded", message: expect.stringContaining("behind stuck") });
+  });
+
+  it("ends no CNPG Backup that others made, however long it takes", () => {
+    const backup: Backup = {
+      ...request,
+      metadata: { ...request.metadata, labels: { "holdfast.dev/cnpg-backup": "b" } },
+    };
+    expect(plan({ backup, work: work("started"), now: after(9999) })).toMatchObject({
+      actions: [],
+      verdict: { phase: "Running" },
+    });
+  });
+});
+
+describe("a failed attempt", () => {
+  const away = "rpc error: code = Unavailable desc = storing the backup failed: no answer";
+  const retrying: Backup = { ...request, spec: { ...request.spec, retryLimit: 2 } };
+  const failed = (changes: Partial<Observed> = {}) =>
+    plan({ backup: retrying, work: work("failed", { error: away }), ...changes });
+
+  it("is the end without a retry limit", () => {
+    expect(failed({ backup: request }).verdict).toMatchObject({ phase: "Failed", reason: "EngineError" });
+  });
+
+  it("is followed by another after a while, which bears a number", () => {
+    const waiting = failed();
+    expect(waiting).toMatchObject({
+      actions: [],
+      verdict: { phase: "Pending", ready: "False", reason: "Retrying" },
+      facts: { attempts: 1, nextAttemptAt: "2026-11-21T09:01:30Z", error: "storing the backup failed: no answer" },
+      requeueAfterMs: 30_000,
+    });
+    const backup: Backup = { ...retrying, status: { phase: "Pending", cnpgBackup: "b", ...waiting.facts } };
+    expect(failed({ backup, now: after(1.2) })).toMatchObject({ actions: [], requeueAfterMs: 18_000 });
+    expect(failed({ backup, now: after(2) }).actions).toMatchObject([{ kind: "createWork", attempt: 2 }]);
+  });
+
+  it("waits its turn again", () => {
+    const backup: Backup = { ...retrying, status: { phase: "Pending", nextAttemptAt: "2026-11-21T09:01:30Z" } };
+    const queued = failed({ backup, now: after(2), queue: { length: 1, behind: "other" } });
+    expect(queued).toMatchObject({ actions: [], verdict: { reason: "Queued" } });
+  });
+
+  it("is the end at the limit, at the deadline, and when time would not help", () => {
+    expect(failed({ attempts: 3 }).verdict.phase).toBe("Failed");
+    expect(failed({ now: after(359.8) }).verdict).toMatchObject({ phase: "Failed", reason: "EngineError" });
+    const refused = "rpc error: code = FailedPrecondition desc = NotTheArchiver: another archives";
+    expect(failed({ work: work("failed", { error: refused }) }).verdict).toMatchObject({
+      phase: "Failed",
+      reason: "NotTheArchiver",
+    });
+  });
+});
+
+describe("the finalizer", () => {
+  const withPolicy = (deletionPolicy: "Retain" | "Delete", finalizers: readonly string[]) =>
+    plan({
+      backup: { ...request, metadata: { ...request.metadata, finalizers }, spec: { ...request.spec, deletionPolicy } },
+      work: work("started"),
+    }).actions.map(({ kind }) => kind);
+
+  it("stands while the policy is Delete, and only then", () => {
+    expect(withPolicy("Delete", [])).toEqual(["holdDeletion"]);
+    expect(withPolicy("Delete", [finalizer])).toEqual([]);
+    expect(withPolicy("Retain", [finalizer, "other/one"])).toEqual(["releaseDeletion"]);
+    expect(withPolicy("Retain", ["other/one"])).toEqual([]);
   });
 });
 
@@ -104,13 +238,46 @@ describe("the record of a backup in a store", () => {
 
   it("is Missing when the store proves that it is gone, and only unknown when the store cannot be read", () => {
     const completed: Backup = { ...backup, status: { phase: "Completed", backupId: record.id } };
-    expect(plan({ backup: completed, inStore: { kind: "absent", repository } }).verdict).toMatchObject({
-      phase: "Missing",
-      ready: "False",
-    });
+    expect(plan({ backup: completed, inStore: { kind: "absent", repository, dataLeft: false } }).verdict).toMatchObject(
+      {
+        phase: "Missing",
+        ready: "False",
+      },
+    );
     expect(plan({ backup: completed, inStore: unknown }).verdict).toMatchObject({
       phase: "Completed",
       ready: "Unknown",
+    });
+  });
+
+  it("names what is missing when data is left, and is Completed again when it is back", () => {
+    const completed: Backup = { ...request, status: { phase: "Completed", backupId: record.id } };
+    expect(plan({ backup: completed, inStore: { kind: "absent", repository, dataLeft: true } }).verdict).toMatchObject({
+      phase: "Missing",
+      ready: "False",
+      reason: "MissingMetadata",
+    });
+    const missing: Backup = { ...request, status: { phase: "Missing", backupId: record.id } };
+    expect(plan({ backup: missing, inStore: { kind: "present", record, repository } }).verdict.phase).toBe("Completed");
+  });
+
+  it("is judged by no look that is older than its completion", () => {
+    const ready = {
+      type: "Ready",
+      status: "True",
+      reason: "Succeeded",
+      message: "it is there",
+      lastTransitionTime: createdAt,
+    } as const;
+    const completed: Backup = {
+      ...request,
+      status: { phase: "Completed", backupId: record.id, conditions: [ready] },
+    };
+    expect(plan({ backup: completed, inStore: { kind: "older" } }).verdict).toEqual({
+      phase: "Completed",
+      ready: "True",
+      reason: "Succeeded",
+      message: "it is there",
     });
   });
 });

@@ -1,115 +1,145 @@
 // What to do for one Backup of ours, and what its status says: from observation only, never from hope. Pure.
-// A Backup is Completed only when the store lists it with status DONE; what CNPG says is progress, not proof.
-import type { Reason } from "#api/conditions.ts";
+// A Backup is Completed only when the store has all of it; what CNPG says is progress, not proof.
 import type { Backup } from "#api/gen/backup.ts";
 import { labels } from "#api/names.ts";
-import type { BackupRecord } from "#repository/catalog.ts";
-import { describeRecord, type RepositoryFacts } from "./status.ts";
+import { judgeByStore } from "./by-store.ts";
+import { describeProgress } from "./progress.ts";
+import { mayPass, waitMs } from "./retry.ts";
+import { timestamp } from "./status.ts";
+import {
+  backupIdOf,
+  deadlineOf,
+  done,
+  isRequest,
+  keep,
+  oneLine,
+  type Action,
+  type Observed,
+  type Plan,
+  type Status,
+  type Work,
+} from "./terms.ts";
 
-type Status = NonNullable<Backup["status"]>;
-export type Phase = NonNullable<Status["phase"]>;
+export const finalizer = "holdfast.dev/delete-data";
 
-/** What the store says of the backup id: in its catalog, proven absent, or not to be known now. */
-export type InStore =
-  | { readonly kind: "present"; readonly record: BackupRecord; readonly repository: RepositoryFacts }
-  | { readonly kind: "absent"; readonly repository: RepositoryFacts }
-  | { readonly kind: "unknown"; readonly reason: Reason; readonly message: string };
-
-/** The CNPG Backup that does the work of ours. */
-export interface Work {
-  readonly name: string;
-  readonly phase: string;
-  readonly backupId?: string;
-  readonly error?: string;
-  readonly instance?: string;
-  readonly startedAt?: string;
+export function planBackup(observed: Observed): Plan {
+  const plan = judge(observed);
+  return { ...plan, actions: [...guardDeletion(observed.backup), ...plan.actions] };
 }
 
-export interface Observed {
-  readonly backup: Backup;
-  /** Fields of spec that cannot be accepted, in one line; absent when it is valid. */
-  readonly invalid?: string;
-  /** The Cluster of a request; "no-plugin" when it exists without our plugin. */
-  readonly cluster: "found" | "missing" | "no-plugin";
-  readonly work?: Work;
-  readonly inStore: InStore;
-  readonly progress?: {
-    readonly bytesDone?: number;
-    readonly bytesTotal?: number;
-    readonly waitingForSegment?: string;
+/** The finalizer stands as long as the data goes with the object. */
+function guardDeletion({ metadata, spec }: Backup): readonly Action[] {
+  const isHeld = metadata.finalizers?.includes(finalizer) ?? false;
+  if (spec.deletionPolicy === "Delete" && !isHeld && metadata.deletionTimestamp === undefined)
+    return [{ kind: "holdDeletion", why: "the data goes with the object" }];
+  if (spec.deletionPolicy !== "Delete" && isHeld)
+    return [{ kind: "releaseDeletion", why: "deleting the object deletes no data" }];
+  return [];
+}
+
+function judge(observed: Observed): Plan {
+  const { backup, work, invalid } = observed;
+  if (invalid !== undefined) return done("Failed", "False", "InvalidSpec", invalid);
+  if (backupIdOf(observed) !== undefined) return judgeByStore(observed);
+  // What was said to have failed stays so: a script may have acted on it.
+  if (backup.status?.phase === "Failed") return { ...keep(observed), actions: cancel(observed, "it has failed") };
+  const late = isLate(observed);
+  const isLost = work === undefined || (isRequest(backup) && lostWork(observed) !== undefined);
+  const plan = late ? exceeded(observed) : isLost ? fromRequest(observed) : fromWork(observed, work);
+  return late || !isRequest(backup) ? plan : { ...plan, requeueAfterMs: untilDeadline(observed, plan.requeueAfterMs) };
+}
+
+const leftMs = ({ backup, now }: Observed): number => deadlineOf(backup, now).getTime() - now.getTime();
+
+const isLate = (observed: Observed): boolean => isRequest(observed.backup) && leftMs(observed) <= 0;
+
+const untilDeadline = (observed: Observed, otherwise = Infinity): number =>
+  Math.max(1_000, Math.min(otherwise, leftMs(observed)));
+
+function exceeded(observed: Observed): Plan {
+  const { backup, work, queue } = observed;
+  const limit = backup.spec.deadline ?? "";
+  const { phase } = backup.status ?? {};
+  const was =
+    work !== undefined
+      ? `it was ${phase ?? "Pending"}`
+      : queue.behind !== undefined
+        ? `it was behind ${queue.behind}`
+        : "it had not begun";
+  return {
+    ...done("Failed", "False", "DeadlineExceeded", `not completed within ${limit} of its creation: ${was}`),
+    facts: factsOf(observed, work),
+    actions: cancel(observed, "it passed its deadline"),
   };
 }
 
-export type Action =
-  /** Make the CNPG Backup of this request. */
-  { readonly kind: "createWork"; readonly why: string };
+/** CNPG never ends a backup; without its object the sidecar gives it up. */
+const cancel = ({ unfinished }: Observed, why: string): readonly Action[] =>
+  unfinished.length === 0 ? [] : [{ kind: "cancelWork", names: unfinished, why }];
 
-export interface Verdict {
-  readonly phase: Phase;
-  readonly ready: "True" | "False" | "Unknown";
-  readonly reason: Reason;
-  readonly message: string;
+/** The CNPG Backup that did its work at the last look, when it is there no more and had not failed. */
+function lostWork({ backup, work }: Observed): string | undefined {
+  const last = backup.status?.cnpgBackup ?? backup.metadata.labels?.[labels.cnpgBackup];
+  return last === work?.name || backup.status?.nextAttemptAt !== undefined ? undefined : last;
 }
 
-export interface Plan {
-  readonly actions: readonly Action[];
-  readonly verdict: Verdict;
-  /** Fields of status beside the verdict. */
-  readonly facts: Partial<Status>;
-  /** When to look again if nothing happens before. */
-  readonly requeueAfterMs?: number;
-}
-
-const isTerminal = (phase: Phase | undefined): boolean =>
-  phase === "Completed" || phase === "Failed" || phase === "Missing";
-
-/** The id by which the store knows this backup, once there is one. */
-export const backupIdOf = (observed: Pick<Observed, "backup" | "work">): string | undefined =>
-  observed.backup.spec.backupId ?? observed.work?.backupId ?? observed.backup.status?.backupId;
-
-export function planBackup(observed: Observed): Plan {
-  if (observed.invalid !== undefined) return done("Failed", "False", "InvalidSpec", observed.invalid);
-  if (backupIdOf(observed) !== undefined) return fromStore(observed);
-  if (observed.work !== undefined) return fromWork(observed, observed.work);
-  const { status } = observed.backup;
-  if (isTerminal(status?.phase)) return keep(observed);
-  const lost = status?.cnpgBackup ?? observed.backup.metadata.labels?.[labels.cnpgBackup];
-  if (lost !== undefined)
-    return done("Failed", "False", "EngineError", `its CNPG Backup ${lost} was deleted before it ended`);
-  return fromRequest(observed);
-}
-
-/** Nothing has begun yet. */
+/** No CNPG Backup stands for it. */
 function fromRequest(observed: Observed): Plan {
-  const name = observed.backup.spec.cluster?.name ?? "";
-  if (observed.cluster === "missing")
+  const { backup, cluster, attempts } = observed;
+  const name = backup.spec.cluster?.name ?? "";
+  const lost = lostWork(observed);
+  if (lost !== undefined)
+    return done("Failed", "False", "Cancelled", `its CNPG Backup ${lost} was deleted before it ended`);
+  if (cluster === "missing")
     return {
       ...done("Pending", "False", "ClusterNotFound", `Cluster ${name} does not exist in this namespace`),
       requeueAfterMs: 30_000,
     };
-  if (observed.cluster === "no-plugin")
+  if (cluster === "no-plugin")
     return done(
       "Failed",
       "False",
       "PluginNotConfigured",
       `Cluster ${name} does not name the plugin holdfast.dev: add it to spec.plugins`,
     );
+  return createWork(observed, attempts + 1, "the backup is being requested from CloudNativePG");
+}
+
+/** Asks CNPG for an attempt when no other backup of the Cluster comes first. */
+function createWork(observed: Observed, attempt: number, message: string): Plan {
+  const { queue } = observed;
+  const facts = factsOf(observed, observed.work);
+  if (queue.behind !== undefined)
+    return {
+      ...done("Pending", "False", "Queued", `one backup of a Cluster at a time: it is behind ${queue.behind}`),
+      facts: { ...facts, queuePosition: queue.length },
+      // What a silent sidecar was running last stops counting without any change to tell of it.
+      requeueAfterMs: 15_000,
+    };
   return {
-    ...done("Pending", "False", "Progressing", "the backup is being requested from CloudNativePG"),
-    actions: [{ kind: "createWork", why: "a request without a CNPG Backup" }],
+    ...done("Pending", "False", "Progressing", message),
+    facts,
+    actions: [{ kind: "createWork", attempt, why: attempt === 1 ? "a request without a CNPG Backup" : "another try" }],
+  };
+}
+
+function factsOf({ attempts, progress }: Observed, work: Work | undefined): Partial<Status> {
+  return {
+    type: "full",
+    ...(attempts > 0 && { attempts }),
+    ...(work !== undefined && { cnpgBackup: work.name }),
+    ...(work?.instance !== undefined && { instance: work.instance }),
+    ...(work?.startedAt !== undefined && { startedAt: work.startedAt }),
+    ...(progress?.bytesDone !== undefined && { bytesDone: progress.bytesDone }),
+    ...(progress?.bytesTotal !== undefined && { bytesTotal: progress.bytesTotal }),
   };
 }
 
 /** CNPG works on it and the store has given it no id yet. */
 function fromWork(observed: Observed, work: Work): Plan {
-  const facts = {
-    cnpgBackup: work.name,
-    type: "full" as const,
-    ...(work.instance !== undefined && { instance: work.instance }),
-    ...(work.startedAt !== undefined && { startedAt: work.startedAt }),
-    ...(observed.progress?.bytesDone !== undefined && { bytesDone: observed.progress.bytesDone }),
-    ...(observed.progress?.bytesTotal !== undefined && { bytesTotal: observed.progress.bytesTotal }),
-  };
+  const { progress } = observed;
+  const facts = factsOf(observed, work);
+  const running = { ...facts, ...(progress !== undefined && describeProgress(progress)) };
   switch (work.phase) {
     case "":
     case "pending":
@@ -119,7 +149,7 @@ function fromWork(observed: Observed, work: Work): Plan {
       };
     case "started":
     case "running": {
-      const waiting = observed.progress?.waitingForSegment;
+      const waiting = progress?.waitingForSegment;
       return {
         ...(waiting === undefined
           ? done("Running", "False", "Progressing", `${work.instance ?? "the instance"} is being copied`)
@@ -129,17 +159,15 @@ function fromWork(observed: Observed, work: Work): Plan {
               "Progressing",
               `the files are copied; waiting for WAL segment ${waiting} in the store`,
             )),
-        facts,
+        facts: running,
       };
     }
     case "finalizing":
       return { ...done("Finalizing", "False", "Progressing", "CloudNativePG is finalizing the backup"), facts };
     case "failed":
     case "walArchivingFailing":
-    case "invalid backup definition": {
-      const error = oneLine(work.error ?? `CloudNativePG says: ${work.phase}`);
-      return { ...done("Failed", "False", reasonOf(error), error), facts: { ...facts, error } };
-    }
+    case "invalid backup definition":
+      return fromFailure(observed, work);
     case "completed":
       return { ...done("Failed", "False", "EngineError", "CloudNativePG completed it without a backup id"), facts };
     default:
@@ -150,71 +178,30 @@ function fromWork(observed: Observed, work: Work): Plan {
           "Progressing",
           `CloudNativePG reports the phase ${work.phase}, which is not known here`,
         ),
-        facts,
+        facts: running,
       };
   }
 }
 
-/** It has an id: the store is the judge from here on. */
-function fromStore(observed: Observed): Plan {
-  const { inStore, work, backup } = observed;
-  const id = backupIdOf(observed);
-  const facts = { ...(id !== undefined && { backupId: id }), ...(work !== undefined && { cnpgBackup: work.name }) };
-  const previous = backup.status?.phase;
-  switch (inStore.kind) {
-    case "present": {
-      const described = { ...facts, ...describeRecord(inStore.record, inStore.repository) };
-      if (inStore.record.status === "done")
-        return { ...done("Completed", "True", "Succeeded", "the store lists the backup as done"), facts: described };
-      const error = inStore.record.error ?? `the store lists it as ${inStore.record.status}`;
-      return {
-        ...done("Failed", "False", "EngineError", oneLine(error)),
-        facts: { ...described, error: oneLine(error) },
-      };
-    }
-    case "absent":
-      if (previous === "Completed" || previous === "Missing" || backup.spec.repository !== undefined)
-        return {
-          ...keep(observed),
-          ...done("Missing", "False", "Missing", `the store no longer holds backup ${id}`),
-          facts,
-        };
-      return {
-        ...done("Finalizing", "False", "NotInStore", `the store does not list backup ${id} yet`),
-        facts,
-        requeueAfterMs: 2_000,
-      };
-    case "unknown": {
-      const phase =
-        previous === undefined || previous === "Running" || previous === "Pending" ? "Finalizing" : previous;
-      return { ...done(phase, "Unknown", inStore.reason, inStore.message), facts, requeueAfterMs: 10_000 };
-    }
+/** The attempt failed: another follows when that may help, the request allows it and time is left. */
+function fromFailure(observed: Observed, work: Work): Plan {
+  const { backup, attempts, now } = observed;
+  const error = oneLine(work.error ?? `CloudNativePG says: ${work.phase}`);
+  const facts = { ...factsOf(observed, work), error };
+  const reason = error.startsWith("NotTheArchiver:") ? "NotTheArchiver" : "EngineError";
+  const failed = { ...done("Failed", "False", reason, error), facts };
+  const { retryLimit = 0 } = backup.spec;
+  if (!isRequest(backup) || attempts > retryLimit || !mayPass(work.error ?? "")) return failed;
+  const nextAt = new Date(backup.status?.nextAttemptAt ?? now.getTime() + waitMs(attempts));
+  if (nextAt >= deadlineOf(backup, now)) return failed;
+  const waiting = { ...facts, nextAttemptAt: timestamp(nextAt) };
+  if (nextAt <= now) {
+    const next = createWork(observed, attempts + 1, "another attempt is being requested from CloudNativePG");
+    return { ...next, facts: { ...next.facts, ...waiting } };
   }
+  return {
+    ...done("Pending", "False", "Retrying", `an attempt failed, and is followed by another: ${error}`.slice(0, 1000)),
+    facts: waiting,
+    requeueAfterMs: nextAt.getTime() - now.getTime(),
+  };
 }
-
-/** Nothing new is known: what was said stands. */
-function keep(observed: Observed): Plan {
-  const ready = observed.backup.status?.conditions?.find((condition) => condition.type === "Ready");
-  return done(
-    observed.backup.status?.phase ?? "Pending",
-    ready?.status ?? "Unknown",
-    (ready?.reason as Reason | undefined) ?? "Progressing",
-    ready?.message ?? "",
-  );
-}
-
-const done = (phase: Phase, ready: Verdict["ready"], reason: Reason, message: string): Plan => ({
-  actions: [],
-  verdict: { phase, ready, reason, message },
-  facts: {},
-});
-
-/** gRPC errors reach CNPG's status as "rpc error: code = X desc = Y": people need Y. */
-const oneLine = (text: string): string =>
-  text
-    .replace(/^.*?rpc error: code = \w+ desc = /s, "")
-    .replaceAll(/\s+/g, " ")
-    .trim()
-    .slice(0, 1000);
-
-const reasonOf = (error: string): Reason => (error.startsWith("NotTheArchiver:") ? "NotTheArchiver" : "EngineError");

@@ -1,5 +1,6 @@
 // A backup found in a store, in the words of our Backup's status. Pure.
 import type { Backup } from "#api/gen/backup.ts";
+import type { ObjectStore } from "#api/gen/object-store.ts";
 import { formatLsn } from "#postgres/lsn.ts";
 import type { BackupRecord } from "#repository/catalog.ts";
 
@@ -13,6 +14,14 @@ export interface RepositoryFacts {
   readonly destinationPath: string;
   readonly endpointURL?: string;
 }
+
+export const factsOf = ({ metadata, spec }: ObjectStore, serverName: string): RepositoryFacts => ({
+  name: metadata.name,
+  uid: metadata.uid ?? "",
+  serverName,
+  destinationPath: spec.configuration.destinationPath,
+  ...(spec.configuration.endpointURL !== undefined && { endpointURL: spec.configuration.endpointURL }),
+});
 
 export function describeRecord(record: BackupRecord, repository: RepositoryFacts): Partial<Status> {
   const seconds =

@@ -4,10 +4,11 @@ import type { KubeClient } from "#kube/client.ts";
 import { sourceOf, type Reconcile, type Source } from "#kube/controller.ts";
 import type { Informer } from "#kube/informer.ts";
 import type { Resource } from "#kube/object.ts";
-import { createCertificateKeeper } from "#kube/pki/keeper.ts";
+import { createCertificateKeeper, type CertificateKeeper } from "#kube/pki/keeper.ts";
 import type { CertificatePolicy } from "#kube/pki/plan.ts";
 import type { Logger } from "#observe/logger.ts";
 import { planSidecar, type Deployment } from "./plan.ts";
+import { planTrust, webhookConfigurationName, webhookConfigurations, type WebhookConfiguration } from "./trust.ts";
 
 export const configMaps: Resource = {
   group: "",
@@ -25,6 +26,7 @@ export const deployments: Resource = {
 };
 
 export const serverSecret = "holdfast-server-tls";
+export const webhookSecret = "holdfast-webhook-tls";
 const clientSecret = "holdfast-client-tls";
 const labels = { "app.kubernetes.io/name": "holdfast" };
 
@@ -58,17 +60,30 @@ export function installationReconcile({ client, namespace, deployment, sidecarCo
   };
 }
 
-export const certificateSources = ({ namespace, deployment }: InstallationDeps): Source[] => [
-  sourceOf(deployment, () => [{ namespace, name: deploymentName }]),
-];
+export interface CertificateDeps extends InstallationDeps {
+  /** The one that is ours. */
+  readonly webhookConfiguration: Informer<WebhookConfiguration>;
+}
 
-/** CNPG verifies the server by the Service's name. */
-export function certificateReconcile(
-  { client, namespace }: InstallationDeps,
-  policy: CertificatePolicy,
-  logger: Logger,
-): Reconcile {
-  const keeper = createCertificateKeeper({
+/** The webhooks' configuration as well: whoever replaces it takes the authorities away, and nothing is admitted then. */
+export function certificateSources({ namespace, deployment, webhookConfiguration }: CertificateDeps): Source[] {
+  const key = () => [{ namespace, name: deploymentName }];
+  return [sourceOf(deployment, key), sourceOf(webhookConfiguration, key)];
+}
+
+export interface CertificateOptions {
+  readonly client: KubeClient;
+  /** The operator's own. */
+  readonly namespace: string;
+  readonly policy: CertificatePolicy;
+  readonly logger: Logger;
+}
+
+/** CNPG and the API server verify the servers by the Services' names. */
+export function installationCertificates(options: CertificateOptions): CertificateKeeper {
+  const { client, namespace, policy, logger } = options;
+  const webhookService = "holdfast-webhook";
+  return createCertificateKeeper({
     client,
     namespace,
     authoritySecret: "holdfast-ca",
@@ -79,10 +94,35 @@ export function certificateReconcile(
         dnsNames: ["holdfast", `holdfast.${namespace}`, `holdfast.${namespace}.svc`],
       },
       { name: clientSecret, usage: "client", dnsNames: ["holdfast-client"] },
+      {
+        name: webhookSecret,
+        usage: "server",
+        dnsNames: [`${webhookService}.${namespace}.svc`, `${webhookService}.${namespace}.svc.cluster.local`],
+      },
     ],
+    publishTrust: (bundle, signal) => publishTrust(client, bundle, signal, logger),
     logger,
     labels,
     policy,
   });
+}
+
+export function certificateReconcile(
+  { client, namespace }: CertificateDeps,
+  policy: CertificatePolicy,
+  logger: Logger,
+): Reconcile {
+  const keeper = installationCertificates({ client, namespace, policy, logger });
   return async (_key, signal) => ({ requeueAfterMs: await keeper.keep(signal) });
+}
+
+/** Without a configuration there is nobody to tell: admission is not installed. */
+async function publishTrust(client: KubeClient, bundle: string, signal: AbortSignal, logger: Logger): Promise<void> {
+  const key = { name: webhookConfigurationName };
+  // Read anew and not from the cache: nothing may be switched before the API server trusts what comes.
+  const current = await client.get<WebhookConfiguration>(webhookConfigurations, key, { signal });
+  const patch = current === undefined ? [] : planTrust(current, bundle);
+  if (patch.length === 0) return;
+  await client.patch(webhookConfigurations, key, patch, { type: "json", fieldManager: "holdfast", signal });
+  logger.info({ name: key.name }, "the API server trusts these authorities of the webhooks from now on");
 }

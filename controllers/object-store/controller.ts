@@ -1,7 +1,6 @@
 // Looks at each store in turn, says in its status whether it can be used, keeps an Archive for each server in it, and
 // makes records for backups that have none.
-import { isDeepStrictEqual } from "node:util";
-import { apiVersion, archives as archiveKind, backups as backupKind, objectStores } from "#api/kinds.ts";
+import { apiVersion, archives as archiveKind, objectStores } from "#api/kinds.ts";
 import type { Archive } from "#api/gen/archive.ts";
 import type { Backup } from "#api/gen/backup.ts";
 import type { InstanceReport } from "#api/gen/instance-report.ts";
@@ -9,25 +8,19 @@ import type { ObjectStore } from "#api/gen/object-store.ts";
 import { decodeCluster } from "#cnpg/cluster.ts";
 import { readPluginConfig } from "#cnpg/plugin-config.ts";
 import type { KubeClient } from "#kube/client.ts";
-import { setConditions } from "#kube/conditions.ts";
 import { ownKey, sourceOf, type Reconcile, type Source } from "#kube/controller.ts";
-import { isKubeError } from "#kube/errors.ts";
 import type { EventRecorder } from "#kube/events.ts";
 import type { Informer } from "#kube/informer.ts";
-import { keyOf, type Condition, type KubeObject, type ObjectKey } from "#kube/object.ts";
+import { keyOf, type KubeObject, type ObjectKey } from "#kube/object.ts";
 import { createStatusWriter, type StatusWriter } from "#kube/status-writer.ts";
 import type { Logger } from "#observe/logger.ts";
 import type { Catalogs } from "../catalogs.ts";
 import type { Trigger } from "../trigger.ts";
-import { lookAtStore, type Known, type OpenStore } from "./observe.ts";
-import {
-  isContradicted,
-  planStore,
-  type LivingCluster,
-  type PlannedArchive,
-  type StorePlan,
-  type Verdict,
-} from "./plan.ts";
+import { isContradicted } from "./archive-conditions.ts";
+import { lookAtStore, type Known, type OpenStore, type Preflight } from "./observe.ts";
+import { planStore, type LivingCluster, type PlannedArchive, type StorePlan } from "./plan.ts";
+import { deletedRecords, makeRecords } from "./records.ts";
+import { keepMeasurements, statusOf } from "./status.ts";
 
 export interface StoreDeps {
   readonly client: KubeClient;
@@ -47,7 +40,7 @@ export interface StoreDeps {
  * read at an interval.
  */
 export function storeSources(deps: StoreDeps): Source[] {
-  const { stores, archives, backups, clusters, reports, lookAtStore: trigger } = deps;
+  const { stores, archives, clusters, reports, lookAtStore: trigger } = deps;
   const quiet = (informer: Informer<KubeObject>) => sourceOf(informer, () => []);
   const news = (report: InstanceReport): ObjectKey[] =>
     archives.list().flatMap((archive) => {
@@ -55,42 +48,61 @@ export function storeSources(deps: StoreDeps): Source[] {
       if (name === undefined || !isContradicted(archive, report, new Date())) return [];
       return [{ namespace: report.metadata.namespace ?? "", name }];
     });
-  return [sourceOf(stores, ownKey), quiet(archives), quiet(backups), quiet(clusters), sourceOf(reports, news), trigger];
+  return [
+    sourceOf(stores, ownKey),
+    quiet(archives),
+    deletedRecords(deps),
+    quiet(clusters),
+    sourceOf(reports, news),
+    trigger,
+  ];
 }
 
-/** Whether it can be written is tried when it was not Ready, when the spec is new, and this often. */
-const writeTrialMs = 600_000;
-/** A look that changed nothing but its time is told this often. */
-const timesRefreshMs = 600_000;
+/** How long a preflight that found nothing wrong counts. */
+const preflightMs = 600_000;
+
+/** What is remembered of a store between two looks. */
+interface Memory {
+  readonly known: Known;
+  readonly preflight?: Preflight & { readonly generation: number; readonly at: number };
+}
 
 export function storeReconcile(deps: StoreDeps): Reconcile {
   const storeStatus = createStatusWriter(deps.client, objectStores, "holdfast");
   const archiveStatus = createStatusWriter(deps.client, archiveKind, "holdfast");
-  const known = new Map<string, Known>();
-  const triedAt = new Map<string, { readonly generation: number; readonly at: number }>();
+  const memories = new Map<string, Memory>();
 
   return async (key, signal, logger) => {
     const id = keyOf(key);
     const store = deps.stores.get(key);
     if (store === undefined || store.metadata.deletionTimestamp !== undefined) {
-      known.delete(id);
-      triedAt.delete(id);
+      memories.delete(id);
       deps.catalogs.delete(id);
       return {};
     }
-    const tried = triedAt.get(id);
+    const memory = memories.get(id);
+    const last = memory?.preflight;
     const generation = store.metadata.generation ?? 1;
-    const wasReady =
-      store.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
-    const tryWriting = !wasReady || tried?.generation !== generation || performance.now() - tried.at > writeTrialMs;
-    const look = await lookAtStore(store, { open: deps.openStore, known: known.get(id), tryWriting, signal });
-    if (look.check.kind === "usable" && tryWriting) triedAt.set(id, { generation, at: performance.now() });
-    known.set(id, look.known);
+    const counts = isReady(store) && last?.generation === generation && performance.now() - last.at < preflightMs;
+    const startedAt = performance.now();
+    const look = await lookAtStore(store, {
+      open: deps.openStore,
+      known: memory?.known,
+      preflight: counts ? last : undefined,
+      signal,
+    });
+    const { content, preflight } = look;
+    const made = preflight?.isNew === true ? { ...preflight, generation, at: performance.now() } : preflight && last;
+    memories.set(id, { known: look.known, ...(made && { preflight: made }) });
     // First of all: what stops one Archive from being written must not keep a backup from being judged.
-    const problem =
-      look.check.kind === "usable" ? undefined : { reason: look.check.reason, message: look.check.message };
-    const read = look.check.kind === "usable" ? look.known.catalogs : deps.catalogs.get(id)?.catalogs;
-    deps.catalogs.set(id, { storeUid: store.metadata.uid ?? "", catalogs: read, ...(problem && { problem }) });
+    const problem = content.kind === "usable" ? undefined : { reason: content.reason, message: content.message };
+    const read = content.kind === "usable" ? look.known.catalogs : deps.catalogs.get(id)?.catalogs;
+    deps.catalogs.set(id, {
+      storeUid: store.metadata.uid ?? "",
+      startedAt,
+      catalogs: read,
+      ...(problem && { problem }),
+    });
 
     const now = new Date();
     const namespace = store.metadata.namespace ?? "";
@@ -98,7 +110,8 @@ export function storeReconcile(deps: StoreDeps): Reconcile {
     const archives = deps.archives.list().filter((archive) => inNamespace(archive) && isOf(archive, store));
     const plan = planStore({
       store,
-      check: look.check,
+      checks: preflight?.checks ?? [],
+      content,
       archives,
       backups: deps.backups.list().filter(inNamespace),
       clusters: livingClusters(deps, key),
@@ -106,11 +119,14 @@ export function storeReconcile(deps: StoreDeps): Reconcile {
     });
     await writeStore(storeStatus, deps.events, { store, plan, now, signal });
     for (const planned of plan.archives) await writeArchive(deps, archiveStatus, { store, planned, now, signal });
-    if (look.check.kind === "usable") await removeArchives(deps, { archives, plan, logger, signal });
-    for (const { object, why } of plan.records) await createRecord(deps.client, { object, why, logger, signal });
+    if (content.kind === "usable") await removeArchives(deps, { archives, plan, logger, signal });
+    await makeRecords(deps, plan.records, { store: id, startedAt, logger, signal });
     return { requeueAfterMs: plan.requeueAfterMs };
   };
 }
+
+const isReady = (store: ObjectStore): boolean =>
+  store.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
 
 const isOf = (archive: Archive, store: ObjectStore): boolean =>
   archive.metadata.ownerReferences?.some((owner) => owner.uid === store.metadata.uid) ?? false;
@@ -143,8 +159,8 @@ async function writeStore(
   { store, plan, now, signal }: StoreWrite,
 ): Promise<void> {
   const before = store.status?.conditions?.find(({ type }) => type === "Ready");
-  const status = { ...plan.facts, ...judged(store, plan.verdicts, now) };
-  await writer.write(store, keepTime(store.status, status, "lastCheckedTime", now), signal);
+  const status = { ...plan.facts, ...statusOf(store, plan.verdicts, now) };
+  await writer.write(store, keepMeasurements(store.status, status, "lastCheckedTime", now), signal);
   const ready = plan.verdicts.find(({ type }) => type === "Ready");
   if (ready === undefined || (before?.status === ready.status && before.reason === ready.reason)) return;
   const event = {
@@ -181,8 +197,8 @@ async function writeArchive(
   const archive = isSame
     ? existing
     : await deps.client.apply<Archive>(archiveKind, { metadata }, { fieldManager: "holdfast", signal });
-  const status = { ...planned.facts, ...judged(archive, planned.verdicts, now) };
-  await writer.write(archive, keepTime(archive.status, status, "lastSyncTime", now), signal);
+  const status = { ...planned.facts, ...statusOf(archive, planned.verdicts, now) };
+  await writer.write(archive, keepMeasurements(archive.status, status, "lastSyncTime", now), signal);
 }
 
 /** Servers that the store no longer holds. */
@@ -205,36 +221,4 @@ async function removeArchives(
       { signal, ...(uid !== undefined && { uid }) },
     );
   }
-}
-
-async function createRecord(
-  client: KubeClient,
-  { object, why, logger, signal }: { object: Backup; why: string; logger: Logger; signal: AbortSignal },
-): Promise<void> {
-  try {
-    await client.create(backupKind, object, { signal });
-    logger.info({ backup: object.metadata.name, why }, "record made");
-  } catch (error) {
-    // The name was taken a moment ago; the next look sees by what and finds another.
-    if (!isKubeError(error, "AlreadyExists")) throw error;
-  }
-}
-
-function judged(
-  object: KubeObject & { readonly status?: { conditions?: readonly unknown[] } },
-  verdicts: readonly Verdict[],
-  now: Date,
-) {
-  const observedGeneration = object.metadata.generation ?? 1;
-  const stated = verdicts.map((verdict) => ({ ...verdict, observedGeneration }));
-  const previous = (object.status?.conditions ?? []) as readonly Condition[];
-  return { observedGeneration, conditions: setConditions(previous, stated, `${now.toISOString().slice(0, 19)}Z`) };
-}
-
-/** Leaves the shown time of the last look as it is while nothing else changed, so that idle stores cost no writes. */
-function keepTime<T extends object>(shown: object | undefined, next: T, field: keyof T & string, now: Date): T {
-  const before = shown?.[field as never] as string | undefined;
-  if (before === undefined || now.getTime() - Date.parse(before) > timesRefreshMs) return next;
-  const kept = { ...next, [field]: before };
-  return isDeepStrictEqual(JSON.parse(JSON.stringify(kept)), shown) ? kept : next;
 }

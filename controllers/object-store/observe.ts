@@ -1,6 +1,4 @@
 // One look at a store: can it be read and written, which servers are in it, and what does each hold.
-import { Buffer } from "node:buffer";
-import type { Reason } from "#api/conditions.ts";
 import { describeViolations } from "#api/violations.ts";
 import { validate } from "#api/gen/object-store.validator.js";
 import type { ObjectStore as StoreObject } from "#api/gen/object-store.ts";
@@ -9,13 +7,23 @@ import { openBarmanRepository } from "#repository/barman/repository.ts";
 import { RepositoryError } from "#repository/errors.ts";
 import { recoveryWindow } from "#repository/recovery-window.ts";
 import type { NewestWal, Owner, Repository } from "#repository/repository.ts";
+import type { Check } from "#store/check.ts";
 import { StoreConfigError } from "#store/config.ts";
-import { isStoreError, StoreError } from "#store/errors.ts";
+import { isStoreError } from "#store/errors.ts";
+import { preflight } from "#store/preflight.ts";
+import { meaningOf, withHint } from "#store/reasons.ts";
 import type { ObjectStore } from "#store/store.ts";
-import type { ObservedServer, StoreCheck } from "./plan.ts";
+import { obstacleIn, type Problem } from "./conditions.ts";
+import type { ObservedServer, StoreContent } from "./plan.ts";
+
+export interface OpenedStore {
+  readonly store: ObjectStore;
+  /** Another object after anything of the store or its Secrets has changed. */
+  readonly config: object;
+}
 
 /** Opens the store that an object describes, with the Secrets as they are now. */
-export type OpenStore = (object: StoreObject, signal: AbortSignal) => Promise<ObjectStore>;
+export type OpenStore = (object: StoreObject, signal: AbortSignal) => Promise<OpenedStore>;
 
 /** What was read before, so that finished backups and unchanged WAL are not read again. */
 export interface Known {
@@ -23,56 +31,76 @@ export interface Known {
   readonly newestWal: ReadonlyMap<string, NewestWal>;
 }
 
+/** What a preflight found out, and about which settings. */
+export interface Preflight {
+  readonly config: object;
+  readonly checks: readonly Check[];
+}
+
 export interface Look {
-  readonly check: StoreCheck;
+  /** Absent when the store could not be opened. */
+  readonly preflight?: Preflight & { readonly isNew: boolean };
+  /** What the store holds, or why it could not be opened or read. */
+  readonly content: StoreContent | Problem;
   readonly known: Known;
 }
 
-export async function lookAtStore(
-  object: StoreObject,
-  options: {
-    readonly open: OpenStore;
-    readonly known: Known | undefined;
-    readonly tryWriting: boolean;
-    readonly signal: AbortSignal;
-  },
-): Promise<Look> {
-  const { signal } = options;
-  const nothing: Known = { catalogs: new Map(), newestWal: new Map() };
-  const known = options.known ?? nothing;
-  if (!validate(object.spec))
-    return {
-      check: { kind: "refused", reason: "InvalidSpec", message: describeViolations("spec", validate.errors) },
-      known,
-    };
+export interface LookOptions {
+  readonly open: OpenStore;
+  readonly known: Known | undefined;
+  /** The last one, while it is not too old to count. */
+  readonly preflight: Preflight | undefined;
+  readonly signal: AbortSignal;
+}
+
+export async function lookAtStore(object: StoreObject, options: LookOptions): Promise<Look> {
+  const { signal, known = { catalogs: new Map(), newestWal: new Map() } } = options;
+  if (!validate(object.spec)) {
+    const message = describeViolations("spec", validate.errors);
+    return { content: { kind: "refused", reason: "InvalidSpec", message }, known };
+  }
+  let opened: OpenedStore;
+  let last: NonNullable<Look["preflight"]>;
   try {
-    const store = await options.open(object, signal);
-    const repository = openBarmanRepository(store);
-    const names = await repository.servers({ signal });
-    if (options.tryWriting) await tryWriting(store, object.metadata.uid ?? "", signal);
-    const next = { catalogs: new Map<string, Catalog>(), newestWal: new Map<string, NewestWal>() };
-    const servers: ObservedServer[] = [];
-    for (const server of names) servers.push(await readServer(repository, server, { known, next, signal }));
-    return { check: { kind: "usable", servers, conditionalPut: store.conditionalPut }, known: next };
+    opened = await options.open(object, signal);
+    const isSame = options.preflight?.config === opened.config;
+    last = isSame ? { ...options.preflight, isNew: false } : await check(object, opened, signal);
   } catch (error) {
     signal.throwIfAborted();
-    return { check: checkOf(error), known };
+    return { content: problemOf(error), known };
+  }
+  const { store } = opened;
+  const obstacle = obstacleIn(last.checks);
+  if (obstacle !== undefined) return { preflight: last, content: obstacle, known };
+  try {
+    const next = { catalogs: new Map<string, Catalog>(), newestWal: new Map<string, NewestWal>() };
+    const servers = await readServers(openBarmanRepository(store), { known, next, signal });
+    return { preflight: last, content: { kind: "usable", servers, conditionalPut: store.conditionalPut }, known: next };
+  } catch (error) {
+    signal.throwIfAborted();
+    // What passed before does not pass now: where exactly it fails is found out anew.
+    const now = last.isNew ? last : await check(object, opened, signal);
+    return { preflight: now, content: obstacleIn(now.checks) ?? problemOf(error), known };
   }
 }
 
-/** Below no server's folder, so that nothing takes it for one. */
-const canaryKey = (uid: string): string => `.holdfast-check/${uid}`;
-
-async function tryWriting(store: ObjectStore, uid: string, signal: AbortSignal): Promise<void> {
-  const key = canaryKey(uid);
-  await store.put(key, Buffer.from("Holdfast checks whether it may write here.\n"), { signal });
-  await store.delete([key], { signal });
+async function check(object: StoreObject, { store, config }: OpenedStore, signal: AbortSignal) {
+  return { config, checks: await preflight(store, { key: canaryKey(object), signal }), isNew: true };
 }
+
+/** Below no server's folder, so that nothing takes it for one. */
+const canaryKey = ({ metadata }: StoreObject): string => `.holdfast-check/${metadata.uid ?? ""}`;
 
 interface Reading {
   readonly known: Known;
   readonly next: { readonly catalogs: Map<string, Catalog>; readonly newestWal: Map<string, NewestWal> };
   readonly signal: AbortSignal;
+}
+
+async function readServers(repository: Repository, reading: Reading): Promise<ObservedServer[]> {
+  const servers: ObservedServer[] = [];
+  for (const server of await repository.servers(reading)) servers.push(await readServer(repository, server, reading));
+  return servers;
 }
 
 async function readServer(
@@ -108,48 +136,22 @@ async function readOwner(repository: Repository, server: string, signal: AbortSi
 }
 
 /** A refusal is proven; silence is not. */
-function checkOf(error: unknown): StoreCheck {
-  if (error instanceof StoreConfigError) {
-    const place = error.field === undefined ? "" : `${error.field}: `;
-    const message = withHint(`${place}${error.message}`, error.hint);
-    switch (error.kind) {
-      case "Unavailable":
-        return { kind: "unknown", reason: "Progressing", message };
-      case "Unsupported":
-        return { kind: "refused", reason: "InvalidSpec", message };
-      case "StoreNotFound":
-      case "SecretNotFound":
-      case "SecretKeyMissing":
-      case "InvalidSpec":
-        return { kind: "refused", reason: error.kind, message };
-    }
-  }
-  if (isStoreError(error)) return storeCheck(error);
-  return { kind: "unknown", reason: "StoreError", message: error instanceof Error ? error.message : String(error) };
-}
-
-function storeCheck(error: StoreError): StoreCheck {
-  const message = withHint(error.message, error.hint);
+function problemOf(error: unknown): Problem {
+  if (isStoreError(error)) return meaningOf(error);
+  if (!(error instanceof StoreConfigError))
+    return { kind: "unknown", reason: "StoreError", message: error instanceof Error ? error.message : String(error) };
+  const place = error.field === undefined ? "" : `${error.field}: `;
+  const message = withHint(`${place}${error.message}`, error.hint);
+  const about = { message, ...(error.field !== undefined && { field: error.field }) };
   switch (error.kind) {
-    case "AccessDenied":
-    case "NoSuchBucket":
-    case "TLSVerificationFailed":
-    case "RegionMismatch":
-    case "ClockSkew":
-      return { kind: "refused", reason: error.kind, message };
-    case "Unsupported":
-    case "AlreadyExists":
-    case "NotFound":
-      return { kind: "refused", reason: "StoreError", message };
-    case "EndpointUnreachable":
-    case "DNSFailure":
-    case "Throttled":
-      return { kind: "unknown", reason: error.kind satisfies Reason, message };
     case "Unavailable":
-    case "Corrupt":
-      return { kind: "unknown", reason: "StoreError", message };
+      return { kind: "unknown", reason: "Progressing", ...about };
+    case "Unsupported":
+      return { kind: "refused", reason: "InvalidSpec", ...about };
+    case "StoreNotFound":
+    case "SecretNotFound":
+    case "SecretKeyMissing":
+    case "InvalidSpec":
+      return { kind: "refused", reason: error.kind, ...about };
   }
 }
-
-const withHint = (message: string, hint: string | undefined): string =>
-  hint === undefined ? message : `${message} (${hint})`;

@@ -4,7 +4,10 @@ import type { Backup } from "#api/gen/backup.ts";
 import type { ObjectStore } from "#api/gen/object-store.ts";
 import type { InstanceReport } from "#api/gen/instance-report.ts";
 import type { BackupRecord } from "#repository/catalog.ts";
-import { isContradicted, planStore, type ObservedServer, type ObservedStore, type StoreCheck } from "./plan.ts";
+import { checkNames, passed } from "#store/check.ts";
+import { isContradicted } from "./archive-conditions.ts";
+import type { Problem } from "./conditions.ts";
+import { planStore, type ObservedServer, type ObservedStore, type StoreContent } from "./plan.ts";
 
 const now = new Date("2026-11-21T12:00:00Z");
 const store: ObjectStore = {
@@ -24,9 +27,10 @@ const server = (backups: readonly BackupRecord[], changes: Partial<ObservedServe
   catalog: { server: "pg", backups, unreadable: [] },
   ...changes,
 });
-const usable = (...servers: ObservedServer[]): StoreCheck => ({ kind: "usable", servers, conditionalPut: true });
-const plan = (check: StoreCheck, changes: Partial<ObservedStore> = {}) =>
-  planStore({ store, check, archives: [], backups: [], clusters: new Map(), now, ...changes });
+const usable = (...servers: ObservedServer[]): StoreContent => ({ kind: "usable", servers, conditionalPut: true });
+const checks = checkNames.map((name) => passed(name, "good"));
+const plan = (content: StoreContent | Problem, changes: Partial<ObservedStore> = {}) =>
+  planStore({ store, checks, content, archives: [], backups: [], clusters: new Map(), now, ...changes });
 const report = (entry: object): InstanceReport => ({
   metadata: { name: "pg" },
   status: { instances: { "pg-1": { role: "primary", reportedAt: "2026-11-21T11:59:30Z", ...entry } } },
@@ -56,6 +60,26 @@ describe("an object store", () => {
     expect(silent.facts.serverCount).toBe(3);
     expect(silent.archives[0]?.facts.windowFrom).toBe("2026-11-01T00:00:00Z");
     expect(silent.archives[0]?.verdicts.map((verdict) => verdict.status)).toEqual(["Unknown", "Unknown"]);
+  });
+
+  it("sums up its servers: the newest moments, and a size only when every backup says its own", () => {
+    const wal = (time: string) => ({ newestWal: { name: "0".repeat(24), time: new Date(time) } });
+    const small = server([backup("1", { storedBytes: 1024 })], wal("2026-11-21T11:00:00Z"));
+    const large = server([backup("2", { storedBytes: 4 * 1024 ** 3 })], wal("2026-11-21T11:30:00Z"));
+    expect(plan(usable(small, large)).facts).toMatchObject({
+      serverCount: 2,
+      lastBackupTime: "2026-11-20T00:00:00Z",
+      lastWalTime: "2026-11-21T11:30:00Z",
+      backupBytes: 4 * 1024 ** 3 + 1024,
+      backupSize: "4.0Gi",
+    });
+    expect(plan(usable(small, server([backup("3")]))).facts).not.toHaveProperty("backupBytes");
+  });
+
+  it("shows no check of a store that could not be opened, whatever was shown before", () => {
+    const seen: ObjectStore = { ...store, status: { checks: [passed("List", "good")] } };
+    const missing = { kind: "refused", reason: "SecretNotFound", message: "secret x does not exist" } as const;
+    expect(plan(missing, { store: seen, checks: [] }).facts).not.toHaveProperty("checks");
   });
 });
 
@@ -92,7 +116,7 @@ describe("the archive of a server", () => {
     expect(ready(archive!.verdicts)).toMatchObject({
       status: "False",
       reason: "ArchiveFailing",
-      message: "disk on fire",
+      message: "Archiving: disk on fire",
     });
   });
 
@@ -144,8 +168,8 @@ describe("the archive of a server", () => {
 });
 
 describe("records of backups found in a store", () => {
-  const names = (check: StoreCheck, backups: readonly Backup[] = []) =>
-    plan(check, { backups }).records.map((record) => record.object.metadata.name);
+  const names = (content: StoreContent, backups: readonly Backup[] = []) =>
+    plan(content, { backups }).records.map((record) => record.object.metadata.name);
 
   it("come back under the name that the store keeps, others under server and id", () => {
     expect(names(usable(server([backup("20261121T091500", { name: "nightly" })])))).toEqual(["nightly"]);
@@ -179,5 +203,44 @@ describe("records of backups found in a store", () => {
     };
     const [name] = names(usable(server([backup("20261121T091500", { name: "nightly" })])), [other]);
     expect(name).toMatch(/^nightly-[0-9a-f]{5}$/);
+  });
+
+  it("keep their own name beside failed attempts that bear it too; those have no record of their own", () => {
+    const check = usable(
+      server([
+        backup("20261121T090000", { name: "nightly", status: "failed" }),
+        backup("20261121T091500", { name: "nightly" }),
+      ]),
+    );
+    const made = plan(check, { backups: [] }).records;
+    expect(made.map(({ object }) => [object.metadata.name, object.spec.backupId])).toEqual([
+      ["nightly", "20261121T091500"],
+    ]);
+    const failed: Backup = {
+      metadata: { name: "nightly" },
+      spec: { cluster: { name: "pg" } },
+      status: { phase: "Failed" },
+    };
+    const only = usable(server([backup("20261121T090000", { name: "nightly", status: "failed" })]));
+    expect(names(only, [failed])).toEqual([]);
+    expect(names(only)).toEqual(["nightly"]);
+  });
+
+  it("are made for a backup that counts although its request failed", () => {
+    const failed: Backup = {
+      metadata: { name: "nightly" },
+      spec: { cluster: { name: "pg" } },
+      status: { phase: "Failed" },
+    };
+    const [name] = names(usable(server([backup("20261121T091500", { name: "nightly" })])), [failed]);
+    expect(name).toMatch(/^nightly-[0-9a-f]{5}$/);
+  });
+
+  it("wait for a record of CloudNativePG's own backup that has another name", () => {
+    const mirror: Backup = {
+      metadata: { name: "theirs-1a2b3", labels: { "holdfast.dev/cnpg-backup": "theirs" } },
+      spec: { cluster: { name: "pg" } },
+    };
+    expect(names(usable(server([backup("20261121T091500", { name: "theirs" })])), [mirror])).toEqual([]);
   });
 });

@@ -3,12 +3,15 @@
 // CatalogSynced Unknown beside them.
 import { isObjectName, labels, objectName, shortHash } from "#api/names.ts";
 import { apiVersion } from "#api/kinds.ts";
-import type { Reason } from "#api/conditions.ts";
 import type { Archive } from "#api/gen/archive.ts";
 import type { Backup } from "#api/gen/backup.ts";
 import type { ObjectStore } from "#api/gen/object-store.ts";
 import type { InstanceReport } from "#api/gen/instance-report.ts";
 import type { BackupRecord, Catalog } from "#repository/catalog.ts";
+import type { Check } from "#store/check.ts";
+import { formatBytes } from "../backup/status.ts";
+import { archiveConditions, primaryEntry, reportAgeMaxMs, reportAgeMs } from "./archive-conditions.ts";
+import { storeConditions, type Problem, type Verdict } from "./conditions.ts";
 
 export interface ObservedServer {
   readonly server: string;
@@ -23,10 +26,12 @@ export interface ObservedServer {
   readonly window?: { readonly from: Date; readonly to?: Date };
 }
 
-/** Whether the store could be used: proven, broken, or not to be known now. */
-export type StoreCheck =
-  | { readonly kind: "usable"; readonly servers: readonly ObservedServer[]; readonly conditionalPut: boolean }
-  | { readonly kind: "refused" | "unknown"; readonly reason: Reason; readonly message: string };
+/** What a store that could be read holds. */
+export interface StoreContent {
+  readonly kind: "usable";
+  readonly servers: readonly ObservedServer[];
+  readonly conditionalPut: boolean;
+}
 
 export interface LivingCluster {
   readonly name: string;
@@ -35,20 +40,16 @@ export interface LivingCluster {
 
 export interface ObservedStore {
   readonly store: ObjectStore;
-  readonly check: StoreCheck;
+  /** Of the last preflight; empty when the store could not be opened. */
+  readonly checks: readonly Check[];
+  /** What it holds, or why it could not be opened or read. */
+  readonly content: StoreContent | Problem;
   readonly archives: readonly Archive[];
   /** All Backups of the namespace. */
   readonly backups: readonly Backup[];
   /** Living Clusters of the namespace that are told to archive to this store, by server name. */
   readonly clusters: ReadonlyMap<string, readonly LivingCluster[]>;
   readonly now: Date;
-}
-
-export interface Verdict {
-  readonly type: "Ready" | "CatalogSynced" | "Archiving";
-  readonly status: "True" | "False" | "Unknown";
-  readonly reason: Reason;
-  readonly message: string;
 }
 
 export interface PlannedArchive {
@@ -72,25 +73,32 @@ export interface StorePlan {
 }
 
 const serversMax = 100;
-/** A report older than this says nothing about now; sidecars give a sign of life every minute. */
-const reportAgeMaxMs = 120_000;
+const requeueFailingMs = 20_000;
 
 export function planStore(observed: ObservedStore): StorePlan {
-  const { check, store, now } = observed;
-  if (check.kind !== "usable") return withoutReading(observed, check);
-  const servers = check.servers.slice(0, serversMax);
+  const { content, checks, store, now } = observed;
+  const problem = content.kind === "usable" ? undefined : content;
+  const verdicts = storeConditions(store, { checks, ...(problem && { problem }) });
+  const isReady = verdicts.some(({ type, status }) => type === "Ready" && status === "True");
+  const told = { lastCheckedTime: seconds(now), ...(checks.length > 0 && { checks: [...checks] }) };
+  if (content.kind !== "usable") return { ...withoutReading(observed, content, told), verdicts };
+  const servers = content.servers.slice(0, serversMax);
   return {
     facts: {
-      lastCheckedTime: seconds(now),
-      serverCount: check.servers.length,
-      conditionalPut: check.conditionalPut,
+      ...told,
+      serverCount: content.servers.length,
+      ...totals(content.servers),
+      conditionalPut: content.conditionalPut,
       servers: servers.map(summarise),
       serverRecoveryWindow: Object.fromEntries(servers.map((server) => [server.server, recoveryWindow(server)])),
     },
-    verdicts: [{ type: "Ready", status: "True", reason: "Succeeded", message: "the store can be read and written" }],
-    archives: check.servers.map((server) => planArchive(observed, server)),
-    records: check.servers.flatMap((server) => planRecords(observed, server)),
-    requeueAfterMs: Math.min(requeueReadyMs(store), ...servers.map((server) => msUntilReportIsOld(observed, server))),
+    verdicts,
+    archives: content.servers.map((server) => planArchive(observed, server)),
+    records: content.servers.flatMap((server) => planRecords(observed, server)),
+    requeueAfterMs: Math.min(
+      isReady ? requeueReadyMs(store) : requeueFailingMs,
+      ...servers.map((server) => msUntilReportIsOld(observed, server)),
+    ),
   };
 }
 
@@ -98,19 +106,21 @@ export function planStore(observed: ObservedStore): StorePlan {
 const requeueReadyMs = (store: ObjectStore): number =>
   55_000 + (Number.parseInt(shortHash(store.metadata.uid ?? store.metadata.name, 4), 16) % 10_000);
 
-function withoutReading(observed: ObservedStore, check: Exclude<StoreCheck, { kind: "usable" }>): StorePlan {
-  const status = check.kind === "refused" ? "False" : "Unknown";
-  const { conditions: _conditions, observedGeneration: _generation, ...previous } = observed.store.status ?? {};
+function withoutReading(
+  { store, archives }: ObservedStore,
+  problem: Problem,
+  told: Partial<StorePlan["facts"]>,
+): Omit<StorePlan, "verdicts"> {
+  const { conditions: _conditions, observedGeneration: _generation, checks: _checks, ...previous } = store.status ?? {};
   const verdict = {
     status: "Unknown",
-    reason: check.reason,
-    message: `the store cannot be read: ${check.message}`,
+    reason: problem.reason,
+    message: `the store cannot be read: ${problem.message}`,
   } as const;
   return {
-    facts: { ...previous, lastCheckedTime: seconds(observed.now) },
-    verdicts: [{ type: "Ready", status, reason: check.reason, message: check.message }],
-    archives: observed.archives
-      .filter((archive) => archive.status?.repository?.uid === observed.store.metadata.uid)
+    facts: { ...previous, ...told },
+    archives: archives
+      .filter((archive) => archive.status?.repository?.uid === store.metadata.uid)
       .map((archive) => {
         const { conditions: _old, observedGeneration: _seen, ...facts } = archive.status ?? {};
         return {
@@ -121,11 +131,27 @@ function withoutReading(observed: ObservedStore, check: Exclude<StoreCheck, { ki
         };
       }),
     records: [],
-    requeueAfterMs: 20_000,
+    requeueAfterMs: requeueFailingMs,
   };
 }
 
 const doneOf = (catalog: Catalog): BackupRecord[] => catalog.backups.filter((backup) => backup.status === "done");
+
+/** Of all servers together: the newest moments, and the size where every backup says its own. */
+function totals(servers: readonly ObservedServer[]) {
+  const done = servers.flatMap((server) => doneOf(server.catalog));
+  const backup = newest(done.flatMap(({ endTime }) => endTime ?? []));
+  const wal = newest(servers.flatMap((server) => server.newestWal?.time ?? []));
+  const sizes = done.flatMap(({ storedBytes }) => storedBytes ?? []);
+  const bytes = sizes.reduce((sum, size) => sum + size, 0);
+  return {
+    ...(backup && { lastBackupTime: seconds(backup) }),
+    ...(wal && { lastWalTime: seconds(wal) }),
+    ...(sizes.length === done.length && { backupBytes: bytes, backupSize: formatBytes(bytes) }),
+  };
+}
+
+const newest = (times: readonly Date[]): Date | undefined => times.toSorted((a, b) => a.getTime() - b.getTime()).at(-1);
 
 function summarise(server: ObservedServer) {
   const last = doneOf(server.catalog).at(-1)?.endTime;
@@ -150,13 +176,19 @@ function recoveryWindow(server: ObservedServer) {
   };
 }
 
+/** A silent sidecar changes nothing that would call for another look. */
+function msUntilReportIsOld(observed: ObservedStore, server: ObservedServer): number {
+  const report = livingOf(observed, server)?.report;
+  const leftMs = reportAgeMaxMs - reportAgeMs(report && primaryEntry(report), observed.now);
+  return leftMs < 0 ? Infinity : leftMs + 1_000;
+}
+
 function planArchive(observed: ObservedStore, server: ObservedServer): PlannedArchive {
   const { store, now } = observed;
   const living = livingOf(observed, server);
   const done = doneOf(server.catalog);
   const last = done.at(-1);
   const primary = living?.report && primaryEntry(living.report);
-  const verdicts = [catalogVerdict(server.catalog), ...(living === undefined ? [] : [archivingVerdict(primary, now)])];
   const owner = server.owner;
   const cluster =
     living !== undefined
@@ -182,7 +214,7 @@ function planArchive(observed: ObservedStore, server: ObservedServer): PlannedAr
       ...(primary?.readyFiles !== undefined && { readyFiles: primary.readyFiles }),
       lastSyncTime: seconds(now),
     } as PlannedArchive["facts"],
-    verdicts: [archiveReady(verdicts, done.length), ...verdicts],
+    verdicts: archiveConditions({ catalog: server.catalog, backups: done.length, now, ...(living && { primary }) }),
   };
 }
 
@@ -193,132 +225,59 @@ function livingOf({ store, clusters }: ObservedStore, { server, owner }: Observe
   return candidates.find(({ name }) => isHere && name === owner?.cluster.name) ?? candidates[0];
 }
 
-function catalogVerdict(catalog: Catalog): Verdict {
-  if (catalog.unreadable.length === 0)
-    return {
-      type: "CatalogSynced",
-      status: "True",
-      reason: "Succeeded",
-      message: "every backup of the store is known",
-    };
-  const ids = catalog.unreadable.slice(0, 5).map((entry) => entry.id);
-  return {
-    type: "CatalogSynced",
-    status: "False",
-    reason: "MetadataUnreadable",
-    message: `backup.info cannot be read for ${ids.join(", ")}: ${catalog.unreadable[0]?.error ?? ""}`,
-  };
-}
-
-type Entry = NonNullable<NonNullable<InstanceReport["status"]>["instances"]>[string];
-
-export const primaryEntry = (report: InstanceReport): Entry | undefined =>
-  Object.values(report.status?.instances ?? {})
-    .filter((entry) => entry.role === "primary")
-    .sort((a, b) => (a.reportedAt ?? "").localeCompare(b.reportedAt ?? ""))
-    .at(-1);
-
-const reportAgeMs = (primary: Entry | undefined, now: Date): number =>
-  primary?.reportedAt === undefined ? Infinity : now.getTime() - Date.parse(primary.reportedAt);
-
-/** A silent sidecar changes nothing that would call for another look. */
-function msUntilReportIsOld(observed: ObservedStore, server: ObservedServer): number {
-  const report = livingOf(observed, server)?.report;
-  const leftMs = reportAgeMaxMs - reportAgeMs(report && primaryEntry(report), observed.now);
-  return leftMs < 0 ? Infinity : leftMs + 1_000;
-}
-
-function archivingVerdict(primary: Entry | undefined, now: Date): Verdict {
-  if (primary === undefined || reportAgeMs(primary, now) > reportAgeMaxMs)
-    return {
-      type: "Archiving",
-      status: "Unknown",
-      reason: "NoReport",
-      message: "the primary's sidecar has not reported for two minutes",
-    };
-  if (primary.archiveError !== undefined)
-    return { type: "Archiving", status: "False", reason: "ArchiveFailing", message: primary.archiveError };
-  return { type: "Archiving", status: "True", reason: "Succeeded", message: "the primary's WAL reaches the store" };
-}
-
-/** Whether the Archive says of its Cluster's archiving something else than the Cluster's newest report does. */
-export function isContradicted(archive: Archive, report: InstanceReport, now: Date): boolean {
-  if (archive.metadata.namespace !== report.metadata.namespace) return false;
-  if (archive.status?.cluster?.name !== report.metadata.name) return false;
-  const said = archive.status.conditions?.find(({ type }) => type === "Archiving");
-  const { status, reason } = archivingVerdict(primaryEntry(report), now);
-  return said !== undefined && (said.status !== status || said.reason !== reason);
-}
-
-/** Restorable now: the catalog is known, a backup counts, and nothing says that WAL stays behind. */
-function archiveReady(verdicts: readonly Verdict[], backups: number): Verdict {
-  const failing =
-    verdicts.find((verdict) => verdict.status === "False") ?? verdicts.find((verdict) => verdict.status === "Unknown");
-  if (failing !== undefined) return { ...failing, type: "Ready" };
-  if (backups === 0)
-    return {
-      type: "Ready",
-      status: "False",
-      reason: "NoBackup",
-      message: "no backup counts for restore yet: make one with a Backup",
-    };
-  return {
-    type: "Ready",
-    status: "True",
-    reason: "Succeeded",
-    message: `restorable from ${backups} ${backups === 1 ? "backup" : "backups"}`,
-  };
-}
-
 /** Records for those backups of a server that no Backup stands for. */
 function planRecords(observed: ObservedStore, server: ObservedServer): PlannedRecord[] {
   const { store, backups } = observed;
   const uid = store.metadata.uid;
-  const known = new Set(
-    backups.filter((backup) => isOf(backup, store, server.server)).flatMap((backup) => idOf(backup) ?? []),
-  );
+  const standing = backups.filter((backup) => isOf(backup, store, server.server));
+  const known = new Set(standing.flatMap((backup) => idOf(backup) ?? []));
   const taken = new Set(backups.map((backup) => backup.metadata.name));
+  const namesOf = ({ metadata }: Backup) => [metadata.name, metadata.labels?.[labels.cnpgBackup] ?? metadata.name];
   // A request whose id is not in its status yet is known by the name that it gave to the backup.
   const pending = new Set(
-    backups
+    standing
       .filter((backup) => backup.spec.cluster !== undefined && idOf(backup) === undefined)
-      .map((b) => b.metadata.name),
+      .filter(({ status }) => status?.phase !== "Failed")
+      .flatMap(namesOf),
   );
+  // Whoever bears the name stands for its failed attempts too.
+  const bearers = new Set(standing.flatMap(namesOf));
+  const isCovered = ({ id, name = "", status }: BackupRecord): boolean =>
+    known.has(id) || pending.has(name) || (status === "failed" && bearers.has(name));
   const living = livingOf(observed, server)?.name ?? server.owner?.cluster.name;
-  return server.catalog.backups
-    .filter(
-      (record) =>
-        record.status !== "incomplete" &&
-        !known.has(record.id) &&
-        !(record.name !== undefined && pending.has(record.name)),
-    )
-    .map((record) => {
-      const wanted =
-        record.name !== undefined && isObjectName(record.name)
-          ? record.name
-          : `${objectName(server.server)}-${record.id.toLowerCase()}`;
-      const name = taken.has(wanted)
-        ? `${wanted.slice(0, 57)}-${shortHash(`${uid}/${server.server}/${record.id}`)}`
-        : wanted;
-      taken.add(name);
-      const object: Backup = {
-        apiVersion,
-        kind: "Backup",
-        metadata: {
-          name,
-          namespace: store.metadata.namespace ?? "",
-          labels: {
-            [labels.store]: store.metadata.name,
-            ...(living !== undefined && isObjectName(living) && { [labels.cluster]: living }),
-          },
+  // Of an attempt and its retry under one name, the one that counts keeps it.
+  const ordered = ["done", "failed"].flatMap((status) =>
+    server.catalog.backups.filter((record) => record.status === status),
+  );
+  return ordered.flatMap((record) => {
+    if (isCovered(record)) return [];
+    if (record.name !== undefined) bearers.add(record.name);
+    const wanted =
+      record.name !== undefined && isObjectName(record.name)
+        ? record.name
+        : `${objectName(server.server)}-${record.id.toLowerCase()}`;
+    const name = taken.has(wanted)
+      ? `${wanted.slice(0, 57)}-${shortHash(`${uid}/${server.server}/${record.id}`)}`
+      : wanted;
+    taken.add(name);
+    const object: Backup = {
+      apiVersion,
+      kind: "Backup",
+      metadata: {
+        name,
+        namespace: store.metadata.namespace ?? "",
+        labels: {
+          [labels.store]: store.metadata.name,
+          ...(living !== undefined && isObjectName(living) && { [labels.cluster]: living }),
         },
-        spec: {
-          repository: { kind: "ObjectStore", name: store.metadata.name, serverName: server.server },
-          backupId: record.id,
-        },
-      };
-      return { object, why: `backup ${record.id} of server ${server.server} has no record` };
-    });
+      },
+      spec: {
+        repository: { kind: "ObjectStore", name: store.metadata.name, serverName: server.server },
+        backupId: record.id,
+      },
+    };
+    return [{ object, why: `backup ${record.id} of server ${server.server} has no record` }];
+  });
 }
 
 export const idOf = (backup: Backup): string | undefined => backup.spec.backupId ?? backup.status?.backupId;

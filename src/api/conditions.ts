@@ -1,7 +1,18 @@
 // Every condition type and reason that our kinds show, in one closed list. docs/conditions.md explains each one; a test
 // holds the two together. The reason of a good condition is Succeeded.
 
-export const conditionTypes = ["Ready", "CatalogSynced", "Archiving", "Stalled"] as const;
+export const conditionTypes = [
+  "Ready",
+  "Reachable",
+  "TLSValid",
+  "CredentialsValid",
+  "Readable",
+  "Writable",
+  "CatalogSynced",
+  "Archiving",
+  "Reconciling",
+  "Stalled",
+] as const;
 export type ConditionType = (typeof conditionTypes)[number];
 
 export const reasons = [
@@ -22,6 +33,8 @@ export const reasons = [
   "Throttled",
   "StoreError",
   "StoreNotFound",
+  "AddressingMismatch",
+  "NotChecked",
   // What the catalog holds.
   "MetadataUnreadable",
   "NoBackup",
@@ -29,13 +42,20 @@ export const reasons = [
   // What the sidecars report.
   "ArchiveFailing",
   "NoReport",
-  // How a schedule stands.
-  "Suspended",
   // How a backup goes.
   "ClusterNotFound",
   "PluginNotConfigured",
   "NotTheArchiver",
   "EngineError",
   "NotInStore",
+  "Queued",
+  "Retrying",
+  "DeadlineExceeded",
+  "Cancelled",
+  "MissingMetadata",
+  "MissingData",
+  "MissingWAL",
+  // How a schedule stands.
+  "Suspended",
 ] as const;
 export type Reason = (typeof reasons)[number];

@@ -1,5 +1,5 @@
-// The operator. Every replica serves CNPG over mutual TLS, from memory; one of them leads and runs the controllers.
-// The port is opened last and closed first: an open port is what the probes of the Deployment wait for.
+// The operator. Every replica serves CNPG over mutual TLS and admission over HTTPS, from memory; one of them leads and runs
+// the controllers. The ports are opened last and closed first: the probes of the Deployment wait for both.
 import { createAccessKeeper } from "#controllers/cluster/access-keeper.ts";
 import { certificatePolicy } from "#controllers/installation/certificate-policy.ts";
 import type { Informer } from "#kube/informer.ts";
@@ -9,6 +9,7 @@ import { createRestClient } from "#kube/rest-client.ts";
 import { loadClientNodeTransport } from "#kube/transport-client-node.ts";
 import { createLogger, logLevels, type LogLevel } from "#observe/logger.ts";
 import { aborted } from "#std/abort.ts";
+import { serveAdmission } from "./operator/admission.ts";
 import { createReplicaCaches } from "./operator/caches.ts";
 import { lead } from "./operator/lead.ts";
 import { serveCnpg } from "./operator/serve.ts";
@@ -43,12 +44,16 @@ const leadership = runWhenLeader(
 
 await Promise.all(informers.map((informer) => informer.synced(signal)));
 const gate = createRecoveryGate(stores, logger);
+let isServing = false;
+const isReady = (): boolean => isServing && !signal.aborted;
+const admission = await serveAdmission({ client, namespace, caches, isReady, certificates, logger }, signal);
 const server = await serveCnpg({ client, namespace, caches, access, gate, logger }, signal);
+isServing = true;
 logger.info("serving");
 
 await aborted(signal);
 logger.info("stopping");
-await server.close();
+await Promise.all([server.close(), admission.close()]);
 await leadership.catch((error: unknown) => logger.error({ err: error }, "leading failed"));
 background.abort();
 await Promise.all(running);

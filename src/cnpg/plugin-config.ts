@@ -1,4 +1,5 @@
 // What a Cluster asks of this plugin: which stores, under which server names, and what is wrong with the asking. Pure.
+import { nearest } from "#std/nearest.ts";
 import { findExternalCluster, type Cluster, type PluginEntry } from "./cluster.ts";
 
 /** The plugin's name everywhere: metadata, Service label, socket file, spec.plugins[].name. */
@@ -14,6 +15,8 @@ export interface ConfigProblem {
   /** Path in the Cluster, as kubectl prints it. */
   readonly field: string;
   readonly message: string;
+  /** What to write instead. */
+  readonly hint?: string;
 }
 
 /** A reference, or the reasons why there is none. Never half of it: a misspelt name must not become a default. */
@@ -110,10 +113,14 @@ function unknown(parameters: Readonly<Record<string, string>>, path: string): re
   return Object.keys(parameters)
     .filter((name) => !known.has(name))
     .toSorted()
-    .map((name) => ({
-      field: `${path}.${name}`,
-      message: `unknown parameter ${JSON.stringify(name)}; known are ${knownParameters.join(", ")}`,
-    }));
+    .map((name) => {
+      const meant = nearest(name, [...storeParameters, ...knownParameters]);
+      return {
+        field: `${path}.${name}`,
+        message: `unknown parameter ${JSON.stringify(name)}; known are ${knownParameters.join(", ")}`,
+        ...(meant !== undefined && { hint: `did you mean ${meant}?` }),
+      };
+    });
 }
 
 function storeProblems(
@@ -133,7 +140,7 @@ function storeProblems(
 }
 
 /** One path segment: a slash would put the archive into another one's folders. */
-const isServerName = (name: string): boolean => /^[^/\s]+$/.test(name) && name !== "." && name !== "..";
+const isServerName = (name: string): boolean => /^[^/\s\p{C}]{1,253}$/u.test(name) && name !== "." && name !== "..";
 
 /** The same external cluster may be source of recovery and of replication. */
 const unique = (problems: readonly ConfigProblem[]): readonly ConfigProblem[] => [

@@ -1,7 +1,8 @@
 // The port over both layouts of backups in a store: what drills, windows, records and conditions know of a repository.
 // It has no words of barman or pgBackRest; "server" is barman's server name or pgBackRest's stanza.
 import type { SegmentName } from "#postgres/segment.ts";
-import type { Catalog } from "./catalog.ts";
+import type { HistoryEntry } from "#postgres/timeline.ts";
+import type { BackupRecord, Catalog } from "./catalog.ts";
 
 export interface CallOptions {
   readonly signal: AbortSignal;
@@ -47,6 +48,23 @@ export interface MissingSegments {
   readonly count: number;
 }
 
+/** What the store has of one backup. */
+export interface BackupContents {
+  /** Its metadata, read back; undefined when there is none, or it cannot be read. */
+  readonly record?: BackupRecord;
+  readonly unreadable?: string;
+  /** Whether there is any object of its data. */
+  readonly hasData: boolean;
+  /** What its data lacks of what its metadata says, in one line; absent when all of it is there. */
+  readonly lacking?: string;
+}
+
+/** What keeps a backup from being deleted. */
+export interface Hold {
+  /** The object that says so. */
+  readonly key: string;
+}
+
 /** Every call throws StoreError when the store does not answer, so that an empty answer always means empty. */
 export interface Repository {
   /** Where this is, for messages. Holds no credential. */
@@ -66,6 +84,21 @@ export interface Repository {
 
   /** Which segments of a range, all on one timeline, the archive does not hold whole. */
   missingSegments(server: string, range: SegmentRange, options: CallOptions): Promise<MissingSegments>;
+
+  /** What there is of one backup: reads its metadata and lists its data. */
+  contents(server: string, id: string, options: CallOptions): Promise<BackupContents>;
+
+  /** The marks that hold a backup; none is an empty list. */
+  holds(server: string, id: string, options: CallOptions): Promise<readonly Hold[]>;
+
+  /**
+   * Removes a backup: its metadata first, so that nobody counts a half removed one, then its data. Never WAL, never an
+   * object that is not a backup's. May be repeated; resolves to how many objects were removed.
+   */
+  removeBackup(server: string, id: string, options: CallOptions): Promise<number>;
+
+  /** The history of a timeline; undefined when it is not in the archive, or damaged. */
+  history(server: string, timeline: number, options: CallOptions): Promise<readonly HistoryEntry[] | undefined>;
 
   /** The timelines whose history files are in the archive, in order. */
   historyTimelines(server: string, options: CallOptions): Promise<readonly number[]>;

@@ -33,8 +33,8 @@ export function parseArguments(list: readonly string[]): ParsedArguments {
   const settings: { -readonly [Name in keyof TransferSettings]: TransferSettings[Name] } = {};
   const ignored: string[] = [];
   const problems: string[] = [];
-  const rest = [...list];
-  for (let argument = rest.shift(); argument !== undefined; argument = rest.shift()) {
+  const rest = list.values();
+  for (const argument of rest) {
     if (aboutOutput.test(argument)) {
       ignored.push(argument);
       continue;
@@ -44,7 +44,7 @@ export function parseArguments(list: readonly string[]): ParsedArguments {
       problems.push(`${name} is not known here; known are ${knownArguments.join(", ")}`);
       continue;
     }
-    const value = values.length > 0 ? values.join("=") : (rest.shift() ?? "");
+    const value = values.length > 0 ? values.join("=") : (rest.next().value ?? "");
     const { setting, read, example } = known[name];
     const number = read(value);
     if (number === undefined) problems.push(`${name} needs ${example}, not ${JSON.stringify(value)}`);

@@ -1,5 +1,6 @@
 // What a provider's driver implements: single requests, each of which can be made again after a failure. retry.ts makes
 // the ObjectStore of store.ts from one, so that retries, deadlines and the order of parts are written once.
+import type { StoreProbe } from "./probe.ts";
 import type {
   CallOptions,
   GetOptions,
@@ -34,6 +35,7 @@ export interface PartUpload {
 export interface StoreDriver {
   readonly location: string;
   readonly conditionalPut: boolean;
+  readonly probe?: StoreProbe;
   put(key: string, body: Uint8Array, options: WholePutOptions): Promise<void>;
   beginUpload(key: string, options: PutOptions): Promise<PartUpload>;
   get(key: string, options: GetOptions): Promise<ObjectContent>;

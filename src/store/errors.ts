@@ -32,11 +32,18 @@ export class StoreError extends Error {
   override readonly name = "StoreError";
   readonly kind: StoreErrorKind;
   readonly hint: string | undefined;
+  /** Whether the provider said that it does not accept the login at all; a missing permission is "AccessDenied" alone. */
+  readonly loginRefused: boolean;
 
-  constructor(kind: StoreErrorKind, message: string, options: { cause?: unknown; hint?: string } = {}) {
+  constructor(
+    kind: StoreErrorKind,
+    message: string,
+    options: { cause?: unknown; hint?: string; loginRefused?: boolean } = {},
+  ) {
     super(message, { cause: options.cause });
     this.kind = kind;
     this.hint = options.hint;
+    this.loginRefused = options.loginRefused ?? false;
   }
 
   get transient(): boolean {

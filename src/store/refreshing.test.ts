@@ -171,6 +171,7 @@ describe("a store in use", () => {
     const after = await get();
     expect(after).toMatchObject({ generation: 1, config: { credentials: keys("second") } });
     expect(after.store).toBe(before.store);
+    expect(before.superseded.aborted).toBe(false);
     expect(world.opened).toHaveLength(1);
     expect(world.opened[0]!.login()).toEqual(keys("second"));
   });
@@ -185,6 +186,7 @@ describe("a store in use", () => {
     const after = await get();
     expect(after.generation).toBe(2);
     expect(after.store).not.toBe(before.store);
+    expect([before.superseded.aborted, after.superseded.aborted]).toEqual([true, false]);
     expect(world.opened.map(({ login, closed }) => ({ login: login(), closed }))).toEqual([
       { login: keys("first"), closed: false },
       { login: keys("second"), closed: false },

@@ -27,6 +27,8 @@ export interface OpenedStore {
   readonly config: StoreConfig;
   /** Grows with every change of the store other than of its keys. */
   readonly generation: number;
+  /** Aborts when the store has been read anew with such a change: whoever waits for this one had better ask again. */
+  readonly superseded: AbortSignal;
 }
 
 export interface StoreSource {
@@ -53,6 +55,7 @@ export interface StoreSourceOptions {
 
 interface Held {
   opened: OpenedStore;
+  supersede: AbortController;
   readAtMs: number;
   triedAtMs: number;
   invalidated: boolean;
@@ -73,7 +76,11 @@ export function createStoreSource({ load, open, logger, now }: StoreSourceOption
   const closing = new AbortController();
 
   /** Every request asks for the login, which makes it a use of the store like `get`. */
-  async function openWith(name: string, config: StoreConfig, generation: number): Promise<OpenedStore> {
+  async function openWith(
+    name: string,
+    config: StoreConfig,
+    generation: number,
+  ): Promise<Pick<Held, "opened" | "supersede">> {
     const login = (): StoreCredentials => {
       const held = stores.get(name);
       if (held === undefined || held.opened.generation !== generation) return last.credentials;
@@ -82,7 +89,9 @@ export function createStoreSource({ load, open, logger, now }: StoreSourceOption
       return last.credentials;
     };
     let last = config;
-    return { store: await open(config, { credentials: login, onDenied: () => denied(name) }), config, generation };
+    const store = await open(config, { credentials: login, onDenied: () => denied(name) });
+    const supersede = new AbortController();
+    return { opened: { store, config, generation, superseded: supersede.signal }, supersede };
   }
 
   function beginFirstLoad(name: string): FirstLoad {
@@ -96,7 +105,7 @@ export function createStoreSource({ load, open, logger, now }: StoreSourceOption
         const config = await within(firstLoadMs, closing.signal, keepTrying);
         const opened = await openWith(name, config, 1);
         const times = { readAtMs: now(), triedAtMs: now() };
-        const held: Held = { opened, ...times, invalidated: false, refreshing: undefined, failing: false };
+        const held: Held = { ...opened, ...times, invalidated: false, refreshing: undefined, failing: false };
         stores.set(name, held);
         return held;
       } catch (error) {
@@ -153,8 +162,10 @@ export function createStoreSource({ load, open, logger, now }: StoreSourceOption
     }
     // Whoever holds the store of before may be in the middle of a backup: it is left to end where it began. Its
     // connections close by themselves when nobody uses them.
-    held.opened = await openWith(name, config, opened.generation + 1);
+    const { supersede } = held;
+    Object.assign(held, await openWith(name, config, opened.generation + 1));
     logger.info({ store: name, generation: held.opened.generation }, "the object store has changed");
+    supersede.abort(new Error(`object store ${name} has changed`));
   }
 
   /** Begins a refresh when one is due; true when this call began it. */

@@ -65,6 +65,7 @@ export function createStore(driver: StoreDriver, policy: StorePolicy = defaultPo
     get conditionalPut() {
       return driver.conditionalPut;
     },
+    ...(driver.probe && { probe: driver.probe }),
     put: async (key, body, options) => {
       const request = { doing: `put ${at(key)}`, signal: options.signal, bytes: body.byteLength };
       await attempt(request, (signal) => driver.put(key, body, { ...options, signal }));

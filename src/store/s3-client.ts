@@ -15,8 +15,15 @@ const connectionsMost = 32;
 /** What S3 assumes of a request that names no region; also what stores without regions expect. */
 const regionOfNowhere = "us-east-1";
 
+/** undefined: nobody said, and requests are signed for the region that S3 assumes. */
+const givenRegion = ({ region }: StoreConfig): string | undefined =>
+  region ?? process.env["AWS_REGION"] ?? process.env["AWS_DEFAULT_REGION"];
+
+/** The region that requests are signed for. */
+export const signingRegion = (config: StoreConfig): string => givenRegion(config) ?? regionOfNowhere;
+
 export function createClient(config: StoreConfig, credentials = () => config.credentials): S3Client {
-  const region = config.region ?? process.env["AWS_REGION"] ?? process.env["AWS_DEFAULT_REGION"];
+  const region = givenRegion(config);
   const agentOptions = {
     keepAlive: true,
     maxSockets: connectionsMost,

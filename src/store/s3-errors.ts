@@ -106,6 +106,21 @@ const hints: Partial<Record<StoreErrorKind, string>> = {
 };
 
 const noLoginCodes: ReadonlySet<string> = new Set(["CredentialsProviderError", "ENOENT", "EACCES"]);
+/** Codes that are about who asks, not about what is asked for. */
+const loginCodes: ReadonlySet<string> = new Set([
+  ...noLoginCodes,
+  "ExpiredToken",
+  "ExpiredTokenException",
+  "IDPRejectedClaim",
+  "InvalidAccessKeyId",
+  "InvalidClientTokenId",
+  "InvalidIdentityToken",
+  "InvalidToken",
+  "InvalidTokenId",
+  "NotSignedUp",
+  "SignatureDoesNotMatch",
+  "TokenRefreshRequired",
+]);
 const noLoginHint = "the pod has no role to inherit: give its service account one, or use keys";
 
 /** `doing` says what was attempted on what: "put s3://bucket/key". */
@@ -120,6 +135,7 @@ export function toStoreError(error: unknown, doing: string): StoreError {
   const hint = noLoginCodes.has(seen.code ?? "") ? noLoginHint : hints[kind];
   return new StoreError(kind, `${doing}: ${wording[kind]}${detail && ` (${detail})`}${told}`, {
     cause: withoutSecrets(error, seen),
+    loginRefused: loginCodes.has(seen.code ?? ""),
     ...(hint !== undefined && { hint }),
   });
 }

@@ -16,6 +16,7 @@ import type { ListPage, PageOptions, StoreDriver } from "./driver.ts";
 import { StoreError } from "./errors.ts";
 import { checkedBody } from "./s3-body.ts";
 import { createClient } from "./s3-client.ts";
+import { createS3Probe } from "./s3-probe.ts";
 import { isNotImplemented, isRefusal, toStoreError } from "./s3-errors.ts";
 import { hashed, payloadHashOf, translating, writeFields, type S3Place } from "./s3-request.ts";
 import { beginUpload } from "./s3-upload.ts";
@@ -71,6 +72,7 @@ export function createS3Driver(config: StoreConfig, { idleMs, credentials }: S3D
     get conditionalPut() {
       return conditionalPut;
     },
+    probe: createS3Probe(place, config),
     put: async (key, body, options) =>
       translating(`put ${at(place, key)}`, options, () =>
         unlessThere(key, options, (allowed) => put(place, key, body, allowed)),

@@ -29,6 +29,9 @@ export const specProblems = (spec: StoreSpec): readonly SpecProblem[] => [
   ...endpointProblems(spec.configuration),
   ...cloudProblems(spec.configuration),
   ...keyProblems(spec.configuration),
+  ...secretKeys(spec.configuration).flatMap(secretKeyProblems),
+  ...tagProblems("tags", spec.configuration.tags),
+  ...tagProblems("historyTags", spec.configuration.historyTags),
   ...compressionProblems(spec.configuration),
   ...argumentLists(spec.configuration).flatMap(argumentProblems),
 ];
@@ -67,7 +70,8 @@ const at = (field: string): string => `spec.configuration.${field}`;
 
 function destinationProblems({ destinationPath }: Configuration): SpecProblem[] {
   const field = at("destinationPath");
-  if (parseDestination(destinationPath) !== undefined) return [];
+  const destination = parseDestination(destinationPath);
+  if (destination !== undefined) return placeProblems(destination);
   const other = /^(gs|https?|azure):\/\//.exec(destinationPath);
   if (other !== null) {
     return [{ kind: "Unsupported", field, message: `not supported yet: ${other[0]}`, hint: "use s3://bucket/path" }];
@@ -76,11 +80,38 @@ function destinationProblems({ destinationPath }: Configuration): SpecProblem[] 
   return [{ kind: "InvalidSpec", field, message, hint: "write s3://bucket/path" }];
 }
 
-function endpointProblems({ endpointURL }: Configuration): SpecProblem[] {
+/** What S3 and its lookalikes refuse, or each understands in its own way. Names are not repeated: they may hold a login. */
+function placeProblems({ bucket, prefix }: Destination): SpecProblem[] {
+  const field = at("destinationPath");
+  const problem = (message: string, hint: string): SpecProblem[] => [{ kind: "InvalidSpec", field, message, hint }];
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/.test(bucket))
+    return problem("not the name of a bucket", "3 to 63 letters, digits, dots and hyphens: s3://bucket/path");
+  if (/[\p{C}\s\\]/u.test(prefix))
+    return problem("the path holds spaces, backslashes or control characters", "use letters, digits, - and _");
+  if (
+    prefix
+      .split("/")
+      .slice(0, -1)
+      .some((part) => part === "" || part === "." || part === "..")
+  )
+    return problem('the path has a part that is empty, "." or ".."', "write the path without it");
+  if (Buffer.byteLength(prefix) > prefixBytesMax)
+    return problem(`the path is longer than ${prefixBytesMax} bytes`, "keys are at most 1024 bytes in all: shorten it");
+  return [];
+}
+
+const prefixBytesMax = 512;
+
+function endpointProblems({ endpointURL, endpointCA }: Configuration): SpecProblem[] {
   if (endpointURL === undefined) return [];
   const url = URL.parse(endpointURL);
   const isServer = url !== null && /^https?:$/.test(url.protocol) && url.search === "" && url.hash === "";
-  if (isServer && url.username === "" && url.password === "") return [];
+  if (isServer && url.username === "" && url.password === "") {
+    if (endpointCA === undefined || url.protocol === "https:") return [];
+    const message = "nothing is verified, because endpointURL is http and not https";
+    const hint = "write https in endpointURL, or leave endpointCA out";
+    return [{ kind: "InvalidSpec", field: at("endpointCA"), message, hint }];
+  }
   // The URL itself is not repeated: it may hold a password.
   const hint = "write http://host:port or https://host:port";
   return [{ kind: "InvalidSpec", field: at("endpointURL"), message: "not the URL of a server", hint }];
@@ -145,6 +176,68 @@ function compressionProblems({ wal, data }: Configuration): SpecProblem[] {
   );
   check("data.compression", data?.compression, ["gzip"]);
   return problems;
+}
+
+interface SecretKey {
+  readonly field: string;
+  readonly name: string;
+  readonly key: string;
+}
+
+const secretKeys = ({ endpointCA, s3Credentials = {} }: Configuration): readonly SecretKey[] => {
+  const { accessKeyId, secretAccessKey, region, sessionToken } = s3Credentials;
+  const named = Object.entries({ accessKeyId, secretAccessKey, region, sessionToken });
+  return [
+    ...(endpointCA ? [{ ...endpointCA, field: at("endpointCA") }] : []),
+    ...named.flatMap(([name, selector]) => (selector ? [{ ...selector, field: at(`s3Credentials.${name}`) }] : [])),
+  ];
+};
+
+/** What Kubernetes takes for the name of a Secret, and for a key in one. */
+function secretKeyProblems({ field, name, key }: SecretKey): SpecProblem[] {
+  const problem = (part: string, message: string, hint: string): SpecProblem => ({
+    kind: "InvalidSpec",
+    field: `${field}.${part}`,
+    message,
+    hint,
+  });
+  const isName = name.length <= 253 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(name);
+  const isKey = key.length <= 253 && /^[-._a-zA-Z0-9]+$/.test(key);
+  // Neither is repeated: people paste the secret itself here.
+  return [
+    ...(isName ? [] : [problem("name", "cannot be the name of a Secret", "the Secret's name, not what is in it")]),
+    ...(isKey ? [] : [problem("key", "cannot be a key of a Secret", "the key's name, not its value")]),
+  ];
+}
+
+const tagsMax = 10;
+
+/** S3 refuses the whole object when one of its tags is wrong. */
+function tagProblems(name: string, tags: Readonly<Record<string, string>> = {}): SpecProblem[] {
+  const entries = Object.entries(tags);
+  const problem = (field: string, message: string, hint: string): SpecProblem => ({
+    kind: "InvalidSpec",
+    field,
+    message,
+    hint,
+  });
+  const allowed = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u;
+  const wrong = entries.slice(0, 50).filter(([key, value]) => {
+    const isKey = key !== "" && key.length <= 128 && allowed.test(key) && !/^aws:/i.test(key);
+    return !isKey || value.length > 256 || !allowed.test(value);
+  });
+  return [
+    ...(entries.length > tagsMax
+      ? [problem(at(name), `an object has at most ${tagsMax} tags, these are ${entries.length}`, "remove some")]
+      : []),
+    ...wrong.map(([key]) =>
+      problem(
+        `${at(name)}.${key.slice(0, 128)}`,
+        "S3 refuses this tag",
+        "a key of 1 to 128 and a value of at most 256 letters, digits, spaces and + - = . _ : / @; no aws: in front",
+      ),
+    ),
+  ];
 }
 
 interface ArgumentList {

@@ -1,6 +1,7 @@
 // The object storage port: flat keys under one bucket and prefix, no knowledge of PostgreSQL. Every driver passes the
 // same contract suite (test/contract/store.suite.ts). An aborted signal never leaves a half-written object behind.
 import type { Readable } from "node:stream";
+import type { StoreProbe } from "./probe.ts";
 
 /** One stored object as a listing shows it; `size` in bytes. */
 export interface ListedObject {
@@ -66,6 +67,8 @@ export interface ObjectStore {
   readonly location: string;
   /** Whether `ifAbsent` is atomic at the provider. When false the driver asks first and then puts. */
   readonly conditionalPut: boolean;
+  /** What else can be asked of the provider, for the preflight; absent where there is no provider. */
+  readonly probe?: StoreProbe;
 
   /**
    * Stores `body` whole; durable when it resolves. With `ifAbsent`, "AlreadyExists" may be about an earlier try of this

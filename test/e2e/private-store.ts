@@ -2,6 +2,7 @@
 // address, which sees the requests go by: so the store can be frozen in the very moment in which one is made.
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
+import { basePrefix, parseBackupPrefix } from "#repository/barman/layout.ts";
 import { openStore } from "#store/open.ts";
 import { minioRegion, startMinio, type Minio } from "../contract/minio.ts";
 import { network } from "../cluster/settings.ts";
@@ -12,6 +13,8 @@ export interface PrivateStore extends Pick<Minio, "freeze" | "thaw"> {
   readonly manifest: string;
   /** Whether an object is there, by its key below the folder. */
   holds(key: string): Promise<boolean>;
+  /** The ids of a server's backups that have any object, in order. */
+  idsUnder(server: string): Promise<readonly string[]>;
   /** Freezes the store instead of letting the next request pass whose first line matches; resolves when that is done. */
   freezeAt(request: RegExp): Promise<void>;
   stop(): Promise<void>;
@@ -59,6 +62,15 @@ export async function startPrivateStore(folder: string): Promise<PrivateStore> {
       const head = await opened.head(key, { signal: AbortSignal.timeout(10_000) });
       opened.close();
       return head !== undefined;
+    },
+    idsUnder: async (server) => {
+      const opened = await openStore(minio.config({ prefix: `${folder}/` }));
+      const options = { delimiter: "/", signal: AbortSignal.timeout(10_000) } as const;
+      const entries = await Array.fromAsync(opened.list(basePrefix(server), options));
+      opened.close();
+      return entries.flatMap((entry) =>
+        entry.kind === "prefix" ? (parseBackupPrefix(server, entry.prefix) ?? []) : [],
+      );
     },
     stop: async () => {
       for (const socket of sockets) socket.destroy();

@@ -68,7 +68,7 @@ export interface Backup {
      * The generation of the object that this status is about.
      */
     observedGeneration?: number;
-    phase?: "Pending" | "Running" | "Finalizing" | "Completed" | "Failed" | "Missing";
+    phase?: "Pending" | "Running" | "Finalizing" | "Completed" | "Failed" | "Expiring" | "Missing";
     backupId?: string;
     /**
      * Name of the backup as the store has it.
@@ -163,8 +163,34 @@ export interface Backup {
      * sizeBytes for people.
      */
     size?: string;
+    /**
+     * Bytes read from the data directory.
+     */
     bytesDone?: number;
+    /**
+     * Size of the database when the backup began.
+     */
     bytesTotal?: number;
+    /**
+     * While it runs; between the last two reports of the sidecar.
+     */
+    bytesPerSecond?: number;
+    /**
+     * bytesDone, bytesTotal and bytesPerSecond for people, while it runs.
+     */
+    progress?: string;
+    /**
+     * How many backups of the Cluster come before this one.
+     */
+    queuePosition?: number;
+    /**
+     * CNPG Backups made for this request.
+     */
+    attempts?: number;
+    /**
+     * When a failed attempt is followed by the next.
+     */
+    nextAttemptAt?: string;
     /**
      * The backup.postgresql.cnpg.io that did the work.
      */

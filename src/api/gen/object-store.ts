@@ -330,9 +330,43 @@ export interface ObjectStore {
      */
     lastCheckedTime?: string;
     /**
+     * The last preflight: what the store was tried for, in this order. It runs when the store is new, when its spec or one of its Secrets changes, every 20 seconds while it is not Ready, and every ten minutes.
+     *
+     * @maxItems 20
+     */
+    checks?: {
+      name: string;
+      /**
+       * Warning: it works and deserves a look. Unknown: it could not be found out. NotRun: a check before it did not pass, or it does not apply.
+       */
+      status: "Passed" | "Warning" | "Failed" | "Unknown" | "NotRun";
+      reason: string;
+      message: string;
+      /**
+       * How long the provider took to answer; refreshed with lastCheckedTime.
+       */
+      latencyMs?: number;
+    }[];
+    /**
      * How many servers have data in the store.
      */
     serverCount?: number;
+    /**
+     * End of the newest backup of any server.
+     */
+    lastBackupTime?: string;
+    /**
+     * When the newest WAL of any server arrived.
+     */
+    lastWalTime?: string;
+    /**
+     * What all base backups take up in the store, WAL not counted. Absent when one of them does not say its size.
+     */
+    backupBytes?: number;
+    /**
+     * backupBytes for people: `4.1Gi`.
+     */
+    backupSize?: string;
     /**
      * Whether the store refuses to replace an object when asked to.
      */

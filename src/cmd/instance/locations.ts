@@ -22,6 +22,7 @@ export function createLocate(stores: StoreSource): Locate {
       server: serverName,
       compression: compressionByName(wal.compression),
       maxParallel: wal.maxParallel,
+      superseded: opened.superseded,
       ...(wal.encryption !== undefined && { encryption: wal.encryption }),
       ...(tags !== undefined && { tags }),
       ...(historyTags !== undefined && { historyTags }),

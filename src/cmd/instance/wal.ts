@@ -3,10 +3,12 @@ import { access } from "node:fs/promises";
 import { join } from "node:path";
 import type { ArchiveOrder, RestoreMode, RestoreOrder, WalPort } from "#cnpgi/wal.ts";
 import type { Archiver } from "#engine/archive/archiver.ts";
+import type { ArchiveLocation } from "#engine/archive/location.ts";
 import { isArchiveError } from "#engine/archive/errors.ts";
 import type { Fetcher } from "#engine/archive/fetcher.ts";
 import type { Logger } from "#observe/logger.ts";
 import { readControlFile } from "#postgres/control.ts";
+import type { StoreReference } from "#cnpg/plugin-config.ts";
 import { within } from "#std/abort.ts";
 import { retry } from "#std/backoff.ts";
 import type { Locate } from "./locations.ts";
@@ -50,13 +52,32 @@ export function createWalPort(deps: WalDeps): WalPort & { counts(): RestoreCount
     return segmentBytes;
   }
 
+  /** Waiting for a store ends when people correct its settings; then the work begins anew where it is now. */
+  async function atNewest(
+    reference: StoreReference,
+    { openMs, signal }: { readonly openMs: number; readonly signal: AbortSignal },
+    work: (location: ArchiveLocation, signal: AbortSignal) => Promise<void>,
+  ): Promise<void> {
+    for (;;) {
+      const location = await within(openMs, signal, (limited) => locate(reference, limited));
+      const { superseded } = location;
+      try {
+        return await work(location, superseded === undefined ? signal : AbortSignal.any([signal, superseded]));
+      } catch (error) {
+        if (signal.aborted || superseded?.aborted !== true) throw error;
+        logger.info({ store: reference.name }, "the store has changed meanwhile");
+      }
+    }
+  }
+
   async function archive(order: ArchiveOrder, signal: AbortSignal): Promise<void> {
     const skipCheck = order.skipEmptyCheck;
     const checkEmpty = order.checkEmpty ?? (!skipCheck && (await exists(join(pgdata, emptyCheckMarker))));
-    const location = await within(openMsMax, signal, (limited) => locate(order.store, limited));
     const { namespace, name, uid = "" } = order.cluster.metadata;
     const cluster = { namespace, name, uid };
-    await archiver.archive(order.path, location, { cluster, checkEmpty, skipCheck, signal });
+    await atNewest(order.store, { openMs: openMsMax, signal }, (location, limited) =>
+      archiver.archive(order.path, location, { cluster, checkEmpty, skipCheck, signal: limited }),
+    );
   }
 
   /** A standby that is being made for a replica cluster has no primary either, but streams: only recovery may wait. */
@@ -65,20 +86,22 @@ export function createWalPort(deps: WalDeps): WalPort & { counts(): RestoreCount
   }
 
   async function fetchOnce(order: RestoreOrder, mode: RestoreMode, signal: AbortSignal): Promise<void> {
+    const segmentBytes = await readSegmentBytes(signal);
     const openMs = mode === "running" ? runningMsMax : openMsMax;
-    const location = await within(openMs, signal, (limited) => locate(order.store, limited));
-    await fetcher.fetch({
-      name: order.name,
-      destination: order.destination,
-      location,
-      segmentBytes: await readSegmentBytes(signal),
-      mode,
-      signal,
-      onWaiting: (error, sinceMs) => {
-        logger.warn({ err: error, segment: order.name, sinceMs }, "recovery waits for its archive");
-        onWaiting(error.message);
-      },
-    });
+    await atNewest(order.store, { openMs, signal }, (location, limited) =>
+      fetcher.fetch({
+        name: order.name,
+        destination: order.destination,
+        location,
+        segmentBytes,
+        mode,
+        signal: limited,
+        onWaiting: (error, sinceMs) => {
+          logger.warn({ err: error, segment: order.name, sinceMs }, "recovery waits for its archive");
+          onWaiting(error.message);
+        },
+      }),
+    );
   }
 
   /** The engine waits for an archive that it has; here it is a store that cannot even be opened. */

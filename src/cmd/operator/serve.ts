@@ -6,14 +6,14 @@ import { parseSidecarConfig, sidecarConfigName } from "#cnpg/sidecar-config.ts";
 import { identityService } from "#cnpgi/identity.ts";
 import { lifecycleService } from "#cnpgi/lifecycle.ts";
 import { reconcilerHooksService } from "#cnpgi/reconciler-hooks.ts";
-import { serveTls, type Certificates } from "#cnpgi/server.ts";
+import { serveTls } from "#cnpgi/server.ts";
 import { RpcError } from "#cnpgi/status-code.ts";
 import type { KubeClient } from "#kube/client.ts";
-import { secrets, type Secret } from "#kube/pki/keeper.ts";
 import type { Logger } from "#observe/logger.ts";
 import { delay } from "#std/abort.ts";
 import { version } from "../version.ts";
 import type { createReplicaCaches } from "./caches.ts";
+import { followCertificates } from "./certificates.ts";
 import type { RecoveryGate } from "./recovery-gate.ts";
 
 export interface ServeDeps {
@@ -26,7 +26,6 @@ export interface ServeDeps {
 }
 
 const port = 9090;
-const certificatesEveryMs = 10_000;
 /** After SIGTERM: how long calls are refused on open connections, so that CNPG turns to another replica, before they end. */
 const lameDuckMs = 2_000;
 
@@ -62,45 +61,14 @@ export async function serveCnpg(deps: ServeDeps, signal: AbortSignal): Promise<{
       },
     }),
   ];
-  let certificates = await readUntilThere(client, namespace, signal);
-  const server = await serveTls({ port }, certificates, { services, logger });
-
-  const follow = async (): Promise<void> => {
-    while (!signal.aborted) {
-      await delay(certificatesEveryMs, signal).catch(() => undefined);
-      const next = await readCertificates(client, namespace, signal).catch(() => undefined);
-      if (next === undefined || next.certificate === certificates.certificate) continue;
-      certificates = next;
-      server.updateCertificates(next);
-      logger.info("serving with renewed certificates");
-    }
-  };
-  const following = follow();
+  const followed = await followCertificates({ client, namespace, secret: serverSecret, logger }, signal);
+  const server = await serveTls({ port }, followed.current(), { services, logger });
+  followed.onRenewal((next) => server.updateCertificates(next));
   return {
     close: async () => {
       stopping = true;
       await delay(lameDuckMs, AbortSignal.timeout(lameDuckMs + 1_000));
       await server.close();
-      await following;
     },
   };
-}
-
-async function readUntilThere(client: KubeClient, namespace: string, signal: AbortSignal): Promise<Certificates> {
-  for (;;) {
-    const found = await readCertificates(client, namespace, signal).catch(() => undefined);
-    if (found !== undefined) return found;
-    await delay(500, signal);
-  }
-}
-
-async function readCertificates(
-  client: KubeClient,
-  namespace: string,
-  signal: AbortSignal,
-): Promise<Certificates | undefined> {
-  const secret = await client.get<Secret>(secrets, { namespace, name: serverSecret }, { signal });
-  const text = (key: string): string => Buffer.from(secret?.data?.[key] ?? "", "base64").toString("utf8");
-  const [certificate, key, clientCa] = [text("tls.crt"), text("tls.key"), text("ca.crt")];
-  return certificate === "" || key === "" || clientCa === "" ? undefined : { certificate, key, clientCa };
 }

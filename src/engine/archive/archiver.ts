@@ -105,7 +105,9 @@ export function createArchiver(options: ArchiverOptions): Archiver {
     const store = async (): Promise<void> => {
       try {
         const lookForOthers = book.doubtsSuffix(location.compression);
-        const stored = await within(uploadMsMax, stopping.signal, (signal) =>
+        // What went to a store that was given up is nobody's answer any more, and must not hold the slots.
+        const given = location.superseded === undefined ? [] : [location.superseded];
+        const stored = await within(uploadMsMax, AbortSignal.any([stopping.signal, ...given]), (signal) =>
           storeWal(path, { ...ownership, location, lookForOthers, pool, preparing, signal }),
         );
         book.succeed(name, stored.fingerprint, stored.alreadyStored);

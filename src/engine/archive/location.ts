@@ -18,6 +18,8 @@ export interface ArchiveLocation {
   readonly encryption?: ServerSideEncryption;
   readonly tags?: Readonly<Record<string, string>>;
   readonly historyTags?: Readonly<Record<string, string>>;
+  /** Aborts when the store's settings have changed, so that nobody waits for what was given up. */
+  readonly superseded?: AbortSignal;
 }
 
 /** "s3://bucket/path/pg/wals/ (store minio)" */

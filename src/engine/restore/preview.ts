@@ -1,13 +1,8 @@
 // Whether a recovery target can be reached from what a store holds, and from which backup. Reads listings, small objects
 // and the last segments of the archive; writes nothing.
-import { text } from "node:stream/consumers";
-import { pipeline } from "node:stream/promises";
-import { byExtension } from "#codec/compression.ts";
-import { isCodecError } from "#codec/errors.ts";
 import { parseRecoveryTarget, type RecoveryTarget, type RecoveryTargetBlock } from "#postgres/recovery-target.ts";
-import { defaultSegmentBytes, historyFileName, segmentLsnRange, segmentTimeline } from "#postgres/segment.ts";
-import { parseHistory, type HistoryEntry } from "#postgres/timeline.ts";
-import { parseWalKey, walPrefix } from "#repository/barman/layout.ts";
+import { defaultSegmentBytes, segmentLsnRange, segmentTimeline } from "#postgres/segment.ts";
+import type { HistoryEntry } from "#postgres/timeline.ts";
 import type { BackupRecord, Catalog } from "#repository/catalog.ts";
 import { chooseBackup, type RefusalReason } from "#repository/choose-backup.ts";
 import type { NewestWal, Repository } from "#repository/repository.ts";
@@ -32,8 +27,6 @@ export interface PreviewOptions {
   readonly signal: AbortSignal;
 }
 
-/** A history file has a line for each promotion. */
-const historyBytesMax = 1024 * 1024;
 /** Longer stretches of WAL are not looked through for gaps: 0.8 TB, 50 listings. */
 const segmentsMax = 50_000n;
 
@@ -82,30 +75,8 @@ async function readHistories(options: PreviewOptions, target: RecoveryTarget): P
   const timelines = await options.repository.historyTimelines(options.server, { signal: options.signal });
   const timeline = target.timeline === "latest" ? timelines.at(-1) : target.timeline;
   if (timeline === undefined || !timelines.includes(timeline)) return new Map();
-  const history = await readHistory(options, timeline);
+  const history = await options.repository.history(options.server, timeline, { signal: options.signal });
   return history === undefined ? new Map() : new Map([[timeline, history]]);
-}
-
-/** Undefined when the file is damaged: then no backup is ruled out by it. */
-async function readHistory(
-  { store, server, signal }: PreviewOptions,
-  timeline: number,
-): Promise<readonly HistoryEntry[] | undefined> {
-  for await (const entry of store.list(walPrefix(server, historyFileName(timeline)), { signal })) {
-    const file = entry.kind === "object" ? parseWalKey(server, entry.key) : undefined;
-    if (entry.kind !== "object" || file === undefined || entry.size > historyBytesMax) continue;
-    const { body } = await store.get(entry.key, { signal });
-    try {
-      const decoder = byExtension(file.extension).decompressStream();
-      const [content] = await Promise.all([text(decoder), pipeline(body, decoder, { signal })]);
-      return parseHistory(content);
-    } catch (error) {
-      if (!isCodecError(error)) throw error;
-    } finally {
-      body.destroy();
-    }
-  }
-  return undefined;
 }
 
 /**

@@ -116,6 +116,16 @@ describe("the catalog of a server", () => {
     expect((await repository.catalog("pg", { signal, known })).backups).toEqual([]);
   });
 
+  it("notices that a finished backup's backup.info is gone while its data is left", async () => {
+    const repository = openBarmanRepository(store);
+    await put("pg/base/20261101T000000/backup.info", info);
+    await put("pg/base/20261101T000000/data.tar");
+    const known = await repository.catalog("pg", { signal });
+    await store.delete(["pg/base/20261101T000000/backup.info"], { signal });
+    const { backups } = await repository.catalog("pg", { signal, known });
+    expect(backups.map(({ id, status }) => [id, status])).toEqual([["20261101T000000", "incomplete"]]);
+  });
+
   it("is never empty because the store did not answer", async () => {
     await put("pg/base/20261101T000000/backup.info", info);
     const refusing: ObjectStore = {

@@ -1,19 +1,19 @@
-// Reads what a store in barman's layout holds: its servers, and the catalog of one of them. One LIST, and one GET for
-// each backup that is not known from before.
+// Reads what a store in barman's layout holds: its servers, and the catalog of one of them. One LIST for a thousand
+// objects below base/, and one GET for each backup.info that is not known from before.
 import type { ObjectStore } from "#store/store.ts";
 import type { BackupRecord, Catalog } from "../catalog.ts";
 import { RepositoryError } from "../errors.ts";
 import { parseBackupInfo } from "./backup-info.ts";
 import { toBackupRecord, unfinishedRecord } from "./backup-record.ts";
 import { inParallel } from "./in-parallel.ts";
-import { backupInfoKey, basePrefix, parseBackupPrefix, serverPrefix, walsPrefix } from "./layout.ts";
+import { backupInfoKey, basePrefix, parseBackupKey, serverPrefix, walsPrefix } from "./layout.ts";
 import { readSmallObject } from "./small-object.ts";
 
 const requestsAtOnce = 8;
 
 /**
  * Reads the catalog of a server; one without any backup when there is none. A finished backup never changes, so those
- * of `known` are not read again while they are listed. Content that cannot be read becomes an entry of `unreadable`;
+ * of `known` are not read again while their backup.info is listed. Content that cannot be read becomes an entry of `unreadable`;
  * a store that does not answer throws StoreError.
  */
 export async function readCatalog(
@@ -26,12 +26,11 @@ export async function readCatalog(
       ? options.known.backups.filter(({ status }) => status === "done").map((backup) => [backup.id, backup])
       : [],
   );
-  const ids = await listBackupIds(store, server, options.signal);
-  const entries = await inParallel(
-    ids,
-    requestsAtOnce,
-    async (id) => known.get(id) ?? (await readEntry(store, { server, id }, options.signal)),
-  );
+  const listed = await listBackups(store, server, options.signal);
+  const entries = await inParallel([...listed], requestsAtOnce, async ([id, hasInfo]) => {
+    if (!hasInfo) return unfinishedRecord(id);
+    return known.get(id) ?? (await readEntry(store, { server, id }, options.signal));
+  });
   return {
     server,
     backups: entries.filter(isRecord).sort(byEndTime),
@@ -58,24 +57,31 @@ export async function listServers(
   return candidates.filter((_, index) => found[index]);
 }
 
-interface Unreadable {
+export interface Unreadable {
   readonly id: string;
   readonly error: string;
 }
 
-const isRecord = (entry: BackupRecord | Unreadable): entry is BackupRecord => "status" in entry;
+export const isRecord = (entry: BackupRecord | Unreadable): entry is BackupRecord => "status" in entry;
 const isUnreadable = (entry: BackupRecord | Unreadable): entry is Unreadable => !isRecord(entry);
 
-async function listBackupIds(store: ObjectStore, server: string, signal: AbortSignal): Promise<readonly string[]> {
-  const ids: string[] = [];
-  for await (const entry of store.list(basePrefix(server), { delimiter: "/", signal })) {
-    const id = entry.kind === "prefix" ? parseBackupPrefix(server, entry.prefix) : undefined;
-    if (id !== undefined) ids.push(id);
+/** The ids of all backups in byte order, each with whether its backup.info is there. */
+async function listBackups(
+  store: ObjectStore,
+  server: string,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, boolean>> {
+  const listed = new Map<string, boolean>();
+  for await (const entry of store.list(basePrefix(server), { signal })) {
+    const place = entry.kind === "object" ? parseBackupKey(server, entry.key) : undefined;
+    if (place === undefined) continue;
+    listed.set(place.id, place.file === "backup.info" || listed.get(place.id) === true);
   }
-  return ids;
+  return listed;
 }
 
-async function readEntry(
+/** What backup.info says of a backup. */
+export async function readEntry(
   store: ObjectStore,
   { server, id }: { readonly server: string; readonly id: string },
   signal: AbortSignal,

@@ -13,11 +13,41 @@ export const walsPrefix = (server: string): string => `${server}/wals/`;
 /** The owner mark: which PostgreSQL system archives here (see owner.ts). */
 export const ownerKey = (server: string): string => `${server}/holdfast/owner.json`;
 
+/** A mark of ours that keeps a backup from being deleted; what it says is for people. */
+export const holdKey = (server: string, id: string): string => `${server}/holdfast/holds/${id}`;
+/** Barman's own: `barman-cloud-backup-keep` makes it. */
+export const keepKey = (server: string, id: string): string => dataKey(server, id, "annotations/keep");
+
 /** Everything of one backup. */
 export const backupPrefix = (server: string, id: string): string => `${basePrefix(server)}${id}/`;
 export const backupInfoKey = (server: string, id: string): string => dataKey(server, id, "backup.info");
 /** A file of a backup: "data.tar", "data_0001.tar.gz", "16388.tar" … */
 export const dataKey = (server: string, id: string, file: string): string => backupPrefix(server, id) + file;
+
+/**
+ * The archive of which a file of a backup is a volume, and its number: "data_0001.tar.gz" is the second of "data". A
+ * tablespace's is called by its oid. Undefined for a file of another kind.
+ */
+export function parseVolume(file: string): { readonly archive: string; readonly number: number } | undefined {
+  const match = /^(data|\d+)(?:_(\d{4,}))?\.tar(?:\.\w+)?$/.exec(file);
+  return match === null ? undefined : { archive: match[1] ?? "", number: Number(match[2] ?? 0) };
+}
+
+/** Whether barman or we put a file of this name into a backup's folder; anything else there is somebody else's. */
+export const isBackupFile = (file: string): boolean =>
+  file === "backup.info" || file === "backup_label" || parseVolume(file) !== undefined;
+
+/** The id of a backup and the file, from the key of an object below base/. */
+export function parseBackupKey(
+  server: string,
+  key: string,
+): { readonly id: string; readonly file: string } | undefined {
+  const base = basePrefix(server);
+  if (!key.startsWith(base)) return undefined;
+  const slash = key.indexOf("/", base.length);
+  const id = key.slice(base.length, Math.max(slash, 0));
+  return slash > 0 && isBackupId(id) ? { id, file: key.slice(slash + 1) } : undefined;
+}
 
 /** The id of a backup from a common prefix of a listing of base/ ("pg/base/20261121T091500/"). */
 export function parseBackupPrefix(server: string, prefix: string): string | undefined {

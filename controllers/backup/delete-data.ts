@@ -1,0 +1,101 @@
+// Deletes a Backup's data together with it, or says why the data stays; then lets the object go. Each step may be
+// repeated after a crash at any point.
+import { apiVersion } from "#api/kinds.ts";
+import type { Backup } from "#api/gen/backup.ts";
+import { decodeBackup, isFinished } from "#cnpg/backup.ts";
+import { pluginName } from "#cnpg/plugin-config.ts";
+import { backups as cnpgBackups } from "#cnpg/resources.ts";
+import type { KubeClient } from "#kube/client.ts";
+import type { Reconcile } from "#kube/controller.ts";
+import type { EventRecorder } from "#kube/events.ts";
+import { keyOf } from "#kube/object.ts";
+import type { Logger } from "#observe/logger.ts";
+import { openBarmanRepository } from "#repository/barman/repository.ts";
+import type { BackupRecord } from "#repository/catalog.ts";
+import type { OpenStore } from "../object-store/observe.ts";
+import { cancelWork, removeFinalizer } from "./apply.ts";
+import { planDeletion } from "./deletion.ts";
+import { readDeletionFacts } from "./deletion-facts.ts";
+import { placeOf, worksOf, type Sources } from "./observe.ts";
+
+export interface DeletionDeps extends Sources {
+  readonly client: KubeClient;
+  readonly events: EventRecorder;
+  readonly openStore: OpenStore;
+  /** Shows on the object what is going on. */
+  readonly say: (backup: Backup, message: string, signal: AbortSignal) => Promise<void>;
+}
+
+/** A backup that is given up is gone from the sidecar's report within seconds. */
+const waitMs = 2_000;
+
+export function deletionReconcile(deps: DeletionDeps): Reconcile {
+  const { client, events } = deps;
+  return async (key, signal, logger) => {
+    const backup = deps.backups.get(key);
+    if (backup === undefined) return {};
+    const facts = await readDeletionFacts(backup, { client, sources: deps, openStore: deps.openStore, signal });
+    const plan = planDeletion(facts);
+    logger.info({ plan: plan.kind, why: plan.why }, "a Backup is being deleted");
+    const tell = (type: "Normal" | "Warning", reason: string, message: string): Promise<void> =>
+      events.record({ ...backup, apiVersion, kind: "Backup" }, { type, reason, message }, signal);
+    switch (plan.kind) {
+      case "wait": {
+        const unfinished = worksOf(backup, deps).filter((work) => !isFinished(work));
+        const names = unfinished.map(({ metadata }) => metadata.name);
+        await deps.say(backup, plan.why, signal);
+        await cancelWork(client, backup, names, signal);
+        return { requeueAfterMs: waitMs };
+      }
+      case "retain":
+        await tell("Warning", "DataRetained", `the data stays in the store: ${plan.why}`);
+        break;
+      case "nothing":
+        break;
+      case "delete":
+        await deps.say(backup, "its data is being deleted from the store", signal);
+        for (const record of plan.records) await deleteRecord(backup, record, { deps, logger, signal });
+        await tell("Normal", "DataDeleted", `deleted from the store: ${plan.records.map(({ id }) => id).join(", ")}`);
+        break;
+    }
+    await removeFinalizer(client, backup, signal);
+    return {};
+  };
+}
+
+async function deleteRecord(
+  backup: Backup,
+  record: BackupRecord,
+  { deps, logger, signal }: { readonly deps: DeletionDeps; readonly logger: Logger; readonly signal: AbortSignal },
+): Promise<void> {
+  const place = placeOf(backup, deps);
+  const key = { namespace: backup.metadata.namespace ?? "", name: place?.store ?? "" };
+  const object = deps.stores.get(key);
+  if (place === undefined || object === undefined) throw new Error(`ObjectStore ${key.name} has gone meanwhile`);
+  const { store } = await deps.openStore(object, signal);
+  const repository = openBarmanRepository(store);
+  const objects = await repository.removeBackup(place.serverName, record.id, { signal });
+  deps.catalogs.noteDeleted(keyOf(key), place.serverName, record.id);
+  logger.info({ backup: record.id, server: place.serverName, objects }, "deleted the data of a backup");
+  deps.lookAtStore.fire(key);
+  await removeCnpgBackups(record, { namespace: key.namespace, deps, signal });
+}
+
+/** CNPG's objects for exactly this backup: the same id, of the same database system. */
+async function removeCnpgBackups(
+  record: BackupRecord,
+  {
+    namespace,
+    deps,
+    signal,
+  }: { readonly namespace: string; readonly deps: DeletionDeps; readonly signal: AbortSignal },
+): Promise<void> {
+  for (const object of deps.cnpgBackups.list()) {
+    if (object.metadata.namespace !== namespace) continue;
+    const { spec, status, metadata } = decodeBackup(object);
+    if (spec.plugin?.name !== pluginName || status.backupId !== record.id) continue;
+    if (record.systemId === undefined || status.pluginMetadata["systemID"] !== record.systemId) continue;
+    const { name, uid } = metadata;
+    await deps.client.delete(cnpgBackups, { namespace, name }, { signal, ...(uid !== undefined && { uid }) });
+  }
+}

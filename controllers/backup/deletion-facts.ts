@@ -1,0 +1,92 @@
+// Reads what decides about the data of a Backup that is being deleted: its namespace, its work, and its store, whose
+// catalog is read for this decision and not taken from the last look.
+import type { Backup } from "#api/gen/backup.ts";
+import { isFinished } from "#cnpg/backup.ts";
+import type { KubeClient } from "#kube/client.ts";
+import type { KubeObject, Resource } from "#kube/object.ts";
+import { openBarmanRepository } from "#repository/barman/repository.ts";
+import { withDeadline } from "#std/abort.ts";
+import type { OpenStore } from "../object-store/observe.ts";
+import { idOf } from "../object-store/plan.ts";
+import { targetsOf, type DeletionFacts, type StoreState } from "./deletion.ts";
+import { placeOf, worksOf, type Sources } from "./observe.ts";
+
+const namespaces: Resource = { group: "", version: "v1", kind: "Namespace", plural: "namespaces", namespaced: false };
+
+/** A report older than this says nothing about now. */
+const reportAgeMaxMs = 120_000;
+const readLimitMs = 40_000;
+
+export interface DeletionReads {
+  readonly client: KubeClient;
+  readonly sources: Sources;
+  readonly openStore: OpenStore;
+  readonly signal: AbortSignal;
+}
+
+export async function readDeletionFacts(backup: Backup, reads: DeletionReads): Promise<DeletionFacts> {
+  const { client, sources, signal } = reads;
+  const { namespace = "" } = backup.metadata;
+  const home = await client.get<KubeObject>(namespaces, { name: namespace }, { signal });
+  const namespaceTerminating = home === undefined || home.metadata.deletionTimestamp !== undefined;
+  const running = isRunning(backup, sources);
+  const id = idOf(backup) ?? worksOf(backup, sources).at(-1)?.status.backupId;
+  const others = new Set(
+    sources.backups
+      .list()
+      .filter(({ metadata }) => metadata.namespace === namespace && metadata.uid !== backup.metadata.uid)
+      .flatMap((other) => idOf(other) ?? []),
+  );
+  const facts = { backup, id, namespaceTerminating, running, others };
+  if (namespaceTerminating || running) return { ...facts, store: { kind: "unusable", why: "it was not looked at" } };
+  return { ...facts, store: await readStore(facts, reads) };
+}
+
+/** CNPG has not ended its work, or the sidecar still says that it runs. */
+function isRunning(backup: Backup, sources: Sources): boolean {
+  const works = worksOf(backup, sources);
+  if (works.some((work) => !isFinished(work))) return true;
+  const { name, namespace = "" } = backup.metadata;
+  const names = new Set([name, backup.status?.cnpgBackup, ...works.map(({ metadata }) => metadata.name)]);
+  const report = sources.reports.get({ namespace, name: backup.spec.cluster?.name ?? "" });
+  return Object.values(report?.status?.instances ?? {}).some(
+    ({ backup: running, reportedAt }) =>
+      running !== undefined && names.has(running.name) && Date.now() - Date.parse(reportedAt ?? "") < reportAgeMaxMs,
+  );
+}
+
+async function readStore(
+  facts: Omit<DeletionFacts, "store">,
+  { sources, openStore, signal: outer }: DeletionReads,
+): Promise<StoreState> {
+  const { backup } = facts;
+  const place = placeOf(backup, sources);
+  if (place === undefined) return unusable("it is not known which store it is in");
+  const object = sources.stores.get({ namespace: backup.metadata.namespace ?? "", name: place.store });
+  if (object === undefined) return unusable(`ObjectStore ${place.store} does not exist`);
+  if (object.metadata.deletionTimestamp !== undefined) return unusable(`ObjectStore ${place.store} is being deleted`);
+  const { uid = object.metadata.uid } = backup.status?.repository ?? {};
+  if (uid !== object.metadata.uid)
+    return unusable(`ObjectStore ${place.store} is another one than the backup was stored in`);
+  const signal = withDeadline(outer, readLimitMs);
+  try {
+    const { store } = await openStore(object, signal);
+    const repository = openBarmanRepository(store);
+    const catalog = await repository.catalog(place.serverName, { signal });
+    const holds = new Map<string, readonly string[]>();
+    for (const { id } of targetsOf(facts, catalog)) {
+      const found = await repository.holds(place.serverName, id, { signal });
+      holds.set(
+        id,
+        found.map(({ key }) => key),
+      );
+    }
+    return { kind: "read", catalog, holds };
+  } catch (error) {
+    outer.throwIfAborted();
+    const message = error instanceof Error ? error.message : String(error);
+    return unusable(`ObjectStore ${place.store} cannot be read: ${message}`);
+  }
+}
+
+const unusable = (why: string): StoreState => ({ kind: "unusable", why });

@@ -1,0 +1,88 @@
+import { describe, expect, it } from "vitest";
+import type { Backup } from "#api/gen/backup.ts";
+import type { BackupRecord } from "#repository/catalog.ts";
+import { planDeletion, type DeletionFacts, type StoreState } from "./deletion.ts";
+
+const backup: Backup = {
+  metadata: { name: "b", namespace: "db", creationTimestamp: "2026-11-21T09:00:00Z" },
+  spec: { cluster: { name: "pg" }, deletionPolicy: "Delete" },
+};
+const record = (id: string, changes: Partial<BackupRecord> = {}): BackupRecord => ({
+  id,
+  status: "done",
+  type: "full",
+  tablespaces: [],
+  ...changes,
+});
+const read = (
+  backups: readonly BackupRecord[],
+  changes: { readonly holds?: ReadonlyMap<string, readonly string[]>; readonly unreadable?: string } = {},
+): StoreState => ({
+  kind: "read",
+  catalog: {
+    server: "pg",
+    backups,
+    unreadable: changes.unreadable === undefined ? [] : [{ id: changes.unreadable, error: "damaged" }],
+  },
+  holds: changes.holds ?? new Map(),
+});
+const plan = (changes: Partial<DeletionFacts>) =>
+  planDeletion({
+    backup,
+    id: "A",
+    namespaceTerminating: false,
+    running: false,
+    others: new Set(),
+    store: read([record("A"), record("B")]),
+    ...changes,
+  });
+const idsOf = (planned: ReturnType<typeof plan>) =>
+  planned.kind === "delete" ? planned.records.map(({ id }) => id) : planned.kind;
+
+describe("a deleted Backup whose data goes with it", () => {
+  it("loses exactly its own data", () => {
+    expect(idsOf(plan({}))).toEqual(["A"]);
+  });
+
+  it.each<[string, Partial<DeletionFacts>, RegExp]>([
+    ["the namespace goes", { namespaceTerminating: true }, /namespace/],
+    ["the store cannot be used", { store: { kind: "unusable", why: "ObjectStore minio does not exist" } }, /minio/],
+    ["it is the last that counts", { store: read([record("A"), record("B", { status: "failed" })]) }, /last backup/],
+    ["the catalog cannot be trusted", { store: read([record("A"), record("C")], { unreadable: "B" }) }, /B cannot be/],
+    [
+      "it is held",
+      { store: read([record("A"), record("B")], { holds: new Map([["A", ["pg/holdfast/holds/A"]]]) }) },
+      /held by pg\/holdfast\/holds\/A/,
+    ],
+  ])("keeps it when %s", (_, facts, why) => {
+    expect(plan(facts)).toMatchObject({ kind: "retain", why: expect.stringMatching(why) });
+  });
+
+  it("waits until its running work is given up", () => {
+    expect(plan({ running: true, id: undefined })).toMatchObject({ kind: "wait" });
+  });
+
+  it("has nothing to lose when the store has nothing of it", () => {
+    expect(plan({ id: "gone" }).kind).toBe("nothing");
+    expect(plan({ id: undefined }).kind).toBe("nothing");
+  });
+
+  it("takes along what its failed attempts left, and nobody else's", () => {
+    const beginTime = new Date("2026-11-21T09:05:00Z");
+    const left = record("L", { status: "failed", name: "b", beginTime });
+    const store = read([
+      record("A"),
+      record("B"),
+      left,
+      record("M", { status: "failed", name: "b", beginTime }),
+      record("N", { status: "failed", name: "b", beginTime: new Date("2026-11-20T09:00:00Z") }),
+      record("O", { status: "failed", name: "other", beginTime }),
+      record("P", { name: "b", beginTime }),
+    ]);
+    expect(idsOf(plan({ store, others: new Set(["M"]) }))).toEqual(["A", "L"]);
+  });
+
+  it("goes on with what an interrupted deletion left, though it counts no more", () => {
+    expect(idsOf(plan({ store: read([record("A", { status: "incomplete" }), record("B")]) }))).toEqual(["A"]);
+  });
+});

@@ -1,0 +1,72 @@
+// What becomes of the data when a Backup with deletionPolicy Delete is deleted. Pure. Data goes only when nothing speaks
+// against it; what cannot be known speaks against it.
+import type { Backup } from "#api/gen/backup.ts";
+import type { BackupRecord, Catalog } from "#repository/catalog.ts";
+
+export interface DeletionFacts {
+  readonly backup: Backup;
+  /** The id by which the store knows it, once there is one. */
+  readonly id: string | undefined;
+  readonly namespaceTerminating: boolean;
+  /** Its CNPG Backup is not ended, or a sidecar says that it runs. */
+  readonly running: boolean;
+  readonly store: StoreState;
+  /** Ids that another Backup stands for. */
+  readonly others: ReadonlySet<string>;
+}
+
+export type StoreState =
+  /** Read for this decision. `holds`: keys of the marks that hold each backup. */
+  | { readonly kind: "read"; readonly catalog: Catalog; readonly holds: ReadonlyMap<string, readonly string[]> }
+  /** Missing, being deleted, another one by now, or unreadable. */
+  | { readonly kind: "unusable"; readonly why: string };
+
+export type DeletionPlan =
+  | { readonly kind: "wait"; readonly why: string }
+  /** The data stays. */
+  | { readonly kind: "retain"; readonly why: string }
+  /** There is none. */
+  | { readonly kind: "nothing"; readonly why: string }
+  | { readonly kind: "delete"; readonly records: readonly BackupRecord[]; readonly why: string };
+
+export function planDeletion(facts: DeletionFacts): DeletionPlan {
+  if (facts.namespaceTerminating) return { kind: "retain", why: "its namespace is being deleted" };
+  if (facts.running) return { kind: "wait", why: "the running backup is being given up" };
+  const { store } = facts;
+  if (store.kind === "unusable") return { kind: "retain", why: store.why };
+  const { catalog, holds } = store;
+  const [unreadable] = catalog.unreadable;
+  if (unreadable !== undefined)
+    return { kind: "retain", why: `the catalog cannot be trusted: backup.info of ${unreadable.id} cannot be read` };
+  const records = targetsOf(facts, catalog);
+  if (records.length === 0) return { kind: "nothing", why: "the store has no data of it" };
+  const held = records.flatMap(({ id }) => holds.get(id) ?? []);
+  if (held[0] !== undefined) return { kind: "retain", why: `it is held by ${held[0]}` };
+  const going = new Set(records.map(({ id }) => id));
+  const isDone = ({ status }: BackupRecord): boolean => status === "done";
+  if (records.some(isDone) && !catalog.backups.some((record) => isDone(record) && !going.has(record.id)))
+    return { kind: "retain", why: `it is the last backup of server ${catalog.server} that counts` };
+  return { kind: "delete", records, why: `deletionPolicy of Backup ${facts.backup.metadata.name} is Delete` };
+}
+
+/** Clocks of the database and of the API server may differ by this much. */
+const clockSkewMs = 300_000;
+
+/**
+ * The backup itself, and what its failed attempts left behind: they bear its name and no other Backup stands for them.
+ * Backups of this layout are all full, so none depends on another.
+ */
+export function targetsOf(
+  { backup, id, others }: Pick<DeletionFacts, "backup" | "id" | "others">,
+  catalog: Catalog,
+): readonly BackupRecord[] {
+  const createdMs = Date.parse(backup.metadata.creationTimestamp ?? "");
+  const isLeftBehind = (record: BackupRecord): boolean =>
+    backup.spec.cluster !== undefined &&
+    record.status === "failed" &&
+    record.name === backup.metadata.name &&
+    !others.has(record.id) &&
+    record.beginTime !== undefined &&
+    record.beginTime.getTime() >= createdMs - clockSkewMs;
+  return catalog.backups.filter((record) => record.id === id || isLeftBehind(record));
+}

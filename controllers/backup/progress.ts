@@ -1,0 +1,75 @@
+// How far a running backup is, and how fast: the rate follows from two reports of the sidecar, by the times that it gave.
+import type { InstanceReport } from "#api/gen/instance-report.ts";
+import { formatBytes } from "./status.ts";
+import type { Progress, Status } from "./terms.ts";
+
+type Entry = NonNullable<NonNullable<InstanceReport["status"]>["instances"]>[string];
+
+interface Sample {
+  /** The CNPG Backup. */
+  readonly name: string;
+  readonly atMs: number;
+  readonly bytesDone: number;
+  readonly bytesPerSecond?: number;
+}
+
+/** What two samples of one backup tell; the same report twice tells what it told before. Pure. */
+export function nextSample(before: Sample | undefined, now: Sample): Sample {
+  if (before === undefined || before.name !== now.name) return now;
+  if (now.atMs <= before.atMs) return before;
+  const bytes = now.bytesDone - before.bytesDone;
+  return bytes < 0 ? now : { ...now, bytesPerSecond: Math.round((bytes * 1000) / (now.atMs - before.atMs)) };
+}
+
+/** "1.2Gi/4.1Gi 88Mi/s". Pure. */
+export function describeProgress({
+  bytesDone,
+  bytesTotal,
+  bytesPerSecond,
+  waitingForSegment,
+}: Progress): Partial<Status> {
+  if (bytesDone === undefined || !bytesTotal) return {};
+  const isCopying = bytesPerSecond !== undefined && waitingForSegment === undefined;
+  const rate = isCopying ? ` ${formatBytes(bytesPerSecond)}/s` : "";
+  return {
+    progress: `${formatBytes(bytesDone)}/${formatBytes(bytesTotal)}${rate}`,
+    ...(isCopying && { bytesPerSecond }),
+  };
+}
+
+const samplesMax = 1_000;
+
+/** The last sample of each running backup. */
+export class Progresses {
+  readonly #samples = new Map<string, Sample>();
+
+  /** Of the CNPG Backup `work`, for the Backup of ours with this uid; undefined when no sidecar says that it runs. */
+  read(uid: string, work: string, report: InstanceReport | undefined): Progress | undefined {
+    const entry = Object.values(report?.status?.instances ?? {}).find(({ backup }) => backup?.name === work);
+    if (entry?.backup === undefined) {
+      this.#samples.delete(uid);
+      return undefined;
+    }
+    const { bytesDone, bytesTotal, waitingForSegment } = entry.backup;
+    const rate = this.#measure(uid, work, entry);
+    return {
+      ...(bytesDone !== undefined && { bytesDone }),
+      ...(bytesTotal !== undefined && { bytesTotal }),
+      ...(rate !== undefined && { bytesPerSecond: rate }),
+      ...(waitingForSegment !== undefined && { waitingForSegment }),
+    };
+  }
+
+  #measure(uid: string, name: string, { backup, reportedAt }: Entry): number | undefined {
+    const atMs = Date.parse(reportedAt ?? "");
+    if (backup?.bytesDone === undefined || Number.isNaN(atMs)) return undefined;
+    const sample = nextSample(this.#samples.get(uid), { name, atMs, bytesDone: backup.bytesDone });
+    this.#samples.delete(uid);
+    this.#samples.set(uid, sample);
+    for (const oldest of this.#samples.keys()) {
+      if (this.#samples.size <= samplesMax) break;
+      this.#samples.delete(oldest);
+    }
+    return sample.bytesPerSecond;
+  }
+}

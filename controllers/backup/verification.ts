@@ -1,0 +1,77 @@
+// Verify after write: when CNPG calls a backup completed, the store is asked for this one backup. Once, and its answer is
+// remembered: a broken one is looked at again after a while, one that could not be looked at soon.
+import { reasons, type Reason } from "#api/conditions.ts";
+import type { ObjectStore as StoreObject } from "#api/gen/object-store.ts";
+import { checkBackup } from "#engine/verify/check.ts";
+import { openBarmanRepository } from "#repository/barman/repository.ts";
+import { withDeadline } from "#std/abort.ts";
+import { StoreError } from "#store/errors.ts";
+import type { OpenStore } from "../object-store/observe.ts";
+import { factsOf } from "./status.ts";
+import type { Check } from "./terms.ts";
+
+export interface CheckOrder {
+  /** Of our Backup. */
+  readonly uid: string;
+  readonly store: StoreObject;
+  readonly server: string;
+  readonly id: string;
+}
+
+export interface Verifier {
+  check(order: CheckOrder, signal: AbortSignal): Promise<Check>;
+  /** When the backup was found whole, in monotonic milliseconds; undefined when not by this process. */
+  wholeAt(uid: string): number | undefined;
+}
+
+const limitMs = 25_000;
+const brokenAgainMs = 590_000;
+const rememberedMax = 1_000;
+
+export function createVerifier(open: OpenStore): Verifier {
+  const known = new Map<string, { readonly id: string; readonly at: number; readonly check: Check }>();
+
+  return {
+    wholeAt: (uid) => {
+      const last = known.get(uid);
+      return last?.check.kind === "whole" ? last.at : undefined;
+    },
+    async check(order, signal) {
+      const last = known.get(order.uid);
+      if (last?.id === order.id && performance.now() - last.at < brokenAgainMs) return last.check;
+      const check = await look(order, open, signal);
+      known.delete(order.uid);
+      if (check.kind === "unknown") return check;
+      known.set(order.uid, { id: order.id, at: performance.now(), check });
+      for (const oldest of known.keys()) {
+        if (known.size <= rememberedMax) break;
+        known.delete(oldest);
+      }
+      return check;
+    },
+  };
+}
+
+async function look({ store: object, server, id }: CheckOrder, open: OpenStore, outer: AbortSignal): Promise<Check> {
+  const signal = withDeadline(outer, limitMs);
+  const repository = factsOf(object, server);
+  try {
+    const { store } = await open(object, signal);
+    const found = await checkBackup({ repository: openBarmanRepository(store), store, server, id, signal });
+    if (found.kind === "whole") return { ...found, repository };
+    return { ...found, reason: found.reason === "NotDone" ? "EngineError" : found.reason, repository };
+  } catch (error) {
+    outer.throwIfAborted();
+    const message = error instanceof Error ? error.message : String(error);
+    return {
+      kind: "unknown",
+      reason: reasonOf(error),
+      message: `what store ${object.metadata.name} has of it could not be looked at: ${message}`,
+    };
+  }
+}
+
+function reasonOf(error: unknown): Reason {
+  if (!(error instanceof StoreError)) return "StoreError";
+  return reasons.find((reason) => reason === error.kind) ?? "StoreError";
+}

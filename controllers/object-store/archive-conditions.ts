@@ -1,0 +1,97 @@
+// Whether an Archive can be restored now: its catalog is known, a backup counts, and nothing says that WAL stays behind.
+// Pure.
+import type { Archive } from "#api/gen/archive.ts";
+import type { InstanceReport } from "#api/gen/instance-report.ts";
+import { summariseReady } from "#kube/conditions.ts";
+import type { Reason } from "#api/conditions.ts";
+import type { Catalog } from "#repository/catalog.ts";
+import type { Verdict } from "./conditions.ts";
+
+/** A report older than this says nothing about now; sidecars give a sign of life every minute. */
+export const reportAgeMaxMs = 120_000;
+
+export interface ArchiveFacts {
+  readonly catalog: Catalog;
+  /** How many backups count for restore. */
+  readonly backups: number;
+  /** What the primary's sidecar last reported, where a living Cluster archives here; undefined when it never did. */
+  readonly primary?: Entry | undefined;
+  readonly now: Date;
+}
+
+export function archiveConditions(facts: ArchiveFacts): readonly Verdict[] {
+  const { catalog, backups, primary, now } = facts;
+  const verdicts = [catalogVerdict(catalog), ...("primary" in facts ? [archivingVerdict(primary, now)] : [])];
+  return [archiveReady(verdicts, backups), ...verdicts];
+}
+
+function catalogVerdict(catalog: Catalog): Verdict {
+  if (catalog.unreadable.length === 0)
+    return {
+      type: "CatalogSynced",
+      status: "True",
+      reason: "Succeeded",
+      message: "every backup of the store is known",
+    };
+  const ids = catalog.unreadable.slice(0, 5).map((entry) => entry.id);
+  return {
+    type: "CatalogSynced",
+    status: "False",
+    reason: "MetadataUnreadable",
+    message: `backup.info cannot be read for ${ids.join(", ")}: ${catalog.unreadable[0]?.error ?? ""} (mend or remove that object)`,
+  };
+}
+
+type Entry = NonNullable<NonNullable<InstanceReport["status"]>["instances"]>[string];
+
+export const primaryEntry = (report: InstanceReport): Entry | undefined =>
+  Object.values(report.status?.instances ?? {})
+    .filter((entry) => entry.role === "primary")
+    .sort((a, b) => (a.reportedAt ?? "").localeCompare(b.reportedAt ?? ""))
+    .at(-1);
+
+export const reportAgeMs = (primary: Entry | undefined, now: Date): number =>
+  primary?.reportedAt === undefined ? Infinity : now.getTime() - Date.parse(primary.reportedAt);
+
+function archivingVerdict(primary: Entry | undefined, now: Date): Verdict {
+  if (primary === undefined || reportAgeMs(primary, now) > reportAgeMaxMs)
+    return {
+      type: "Archiving",
+      status: "Unknown",
+      reason: "NoReport",
+      message: "the primary's sidecar has not reported for two minutes (look at the primary's pod)",
+    };
+  if (primary.archiveError !== undefined)
+    return { type: "Archiving", status: "False", reason: "ArchiveFailing", message: primary.archiveError };
+  return { type: "Archiving", status: "True", reason: "Succeeded", message: "the primary's WAL reaches the store" };
+}
+
+/** Whether the Archive says of its Cluster's archiving something else than the Cluster's newest report does. */
+export function isContradicted(archive: Archive, report: InstanceReport, now: Date): boolean {
+  if (archive.metadata.namespace !== report.metadata.namespace) return false;
+  if (archive.status?.cluster?.name !== report.metadata.name) return false;
+  const said = archive.status.conditions?.find(({ type }) => type === "Archiving");
+  const { status, reason } = archivingVerdict(primaryEntry(report), now);
+  return said !== undefined && (said.status !== status || said.reason !== reason);
+}
+
+function archiveReady(verdicts: readonly Verdict[], backups: number): Verdict {
+  const { status, reason, message } = summariseReady(verdicts, {
+    needs: verdicts.map(({ type }) => type),
+    generation: 1,
+  });
+  if (status !== "True") return { type: "Ready", status, reason: reason as Reason, message };
+  if (backups === 0)
+    return {
+      type: "Ready",
+      status: "False",
+      reason: "NoBackup",
+      message: "no backup counts for restore yet: make one with a Backup",
+    };
+  return {
+    type: "Ready",
+    status: "True",
+    reason: "Succeeded",
+    message: `restorable from ${backups} ${backups === 1 ? "backup" : "backups"}`,
+  };
+}

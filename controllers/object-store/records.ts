@@ -1,0 +1,81 @@
+// Records for backups in a store that have none, and those that come back because only the record was deleted.
+import { apiVersion, backups as backupKind } from "#api/kinds.ts";
+import type { Backup } from "#api/gen/backup.ts";
+import type { KubeClient } from "#kube/client.ts";
+import { sourceOf, type Source } from "#kube/controller.ts";
+import { isKubeError } from "#kube/errors.ts";
+import type { EventRecorder } from "#kube/events.ts";
+import type { Informer } from "#kube/informer.ts";
+import { keyOf } from "#kube/object.ts";
+import type { Logger } from "#observe/logger.ts";
+import type { Catalogs } from "../catalogs.ts";
+import { idOf, type PlannedRecord } from "./plan.ts";
+
+export interface RecordDeps {
+  readonly client: KubeClient;
+  readonly backups: Informer<Backup>;
+  readonly catalogs: Catalogs;
+  readonly events: EventRecorder;
+}
+
+/** The store of a record that is deleted: while the backup is in the store, the record comes back at once. */
+export const deletedRecords = ({ backups, catalogs }: Pick<RecordDeps, "backups" | "catalogs">): Source => ({
+  ...sourceOf(backups, () => []),
+  subscribe: (enqueue) =>
+    backups.subscribe(({ type, object }) => {
+      const name = object.spec.repository?.name ?? object.status?.repository?.name;
+      const server = object.spec.repository?.serverName ?? object.status?.serverName;
+      const id = idOf(object);
+      if (type !== "deleted" || name === undefined || server === undefined || id === undefined) return;
+      const store = { namespace: object.metadata.namespace ?? "", name };
+      catalogs.noteRecordDeleted(keyOf(store), server, id);
+      enqueue(store);
+    }),
+});
+
+export interface Look {
+  /** "namespace/name" of the store. */
+  readonly store: string;
+  /** When the look began, in monotonic milliseconds. */
+  readonly startedAt: number;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+}
+
+export async function makeRecords(
+  { client, catalogs, events }: RecordDeps,
+  records: readonly PlannedRecord[],
+  { store, startedAt, logger, signal }: Look,
+): Promise<void> {
+  for (const { object, why } of records) {
+    const place = [store, object.spec.repository?.serverName ?? "", object.spec.backupId ?? ""] as const;
+    if (catalogs.isDeletedSince(startedAt, ...place)) continue;
+    const made = await create(client, object, signal);
+    if (made === undefined) continue;
+    logger.info({ backup: object.metadata.name, why }, "record made");
+    if (catalogs.takeRecordDeleted(...place)) await announceReturn(events, made, signal);
+  }
+}
+
+/** Undefined when the name was taken a moment ago: the next look sees by what and finds another. */
+async function create(client: KubeClient, object: Backup, signal: AbortSignal): Promise<Backup | undefined> {
+  try {
+    return await client.create(backupKind, object, { signal });
+  } catch (error) {
+    if (!isKubeError(error, "AlreadyExists")) throw error;
+    return undefined;
+  }
+}
+
+/** Somebody deleted the record and kept the data. */
+const announceReturn = (events: EventRecorder, made: Backup, signal: AbortSignal): Promise<void> =>
+  events.record(
+    { ...made, apiVersion, kind: "Backup" },
+    {
+      type: "Normal",
+      reason: "RecordRestored",
+      message:
+        "the record was deleted, and its backup is still in the store: with spec.deletionPolicy Delete the data goes too",
+    },
+    signal,
+  );

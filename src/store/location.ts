@@ -1,0 +1,28 @@
+// Where a store's data are, as a text that is equal for two stores exactly when they share data, as far as names tell. Pure.
+import { parseDestination, type StoreSpec } from "./spec.ts";
+
+/** undefined when the spec names no place. `namespace` is the store's: short host names are Services in it. */
+export function locationOf({ configuration }: StoreSpec, namespace: string): string | undefined {
+  const destination = parseDestination(configuration.destinationPath);
+  const server = serverOf(configuration.endpointURL, namespace);
+  return destination && server && `s3 ${server} ${destination.bucket} ${destination.prefix}`;
+}
+
+/** Amazon's bucket names are unique over all its regions, so their endpoints are one server. */
+const amazon = "amazonaws.com";
+
+function serverOf(endpointURL: string | undefined, namespace: string): string | undefined {
+  if (endpointURL === undefined) return amazon;
+  const url = URL.parse(endpointURL);
+  if (url === null) return undefined;
+  const host = url.hostname.toLowerCase().replace(/\.$/, "");
+  if (host.endsWith(`.${amazon}`) || host === amazon) return amazon;
+  const port = url.port || (url.protocol === "http:" ? "80" : "443");
+  return `${inCluster(host, namespace)}:${port}${url.pathname.replace(/\/+$/, "")}`;
+}
+
+/** minio, minio.ns.svc and minio.ns.svc.cluster.local are the same Service. */
+function inCluster(host: string, namespace: string): string {
+  const isBare = !host.includes(".") && !host.includes(":") && host !== "localhost";
+  return isBare ? `${host}.${namespace}.svc` : host.replace(/\.svc\.cluster\.local$/, ".svc");
+}

@@ -1,0 +1,152 @@
+// How the API server comes to trust the webhooks: the operator, with the rights that config/rbac gives it, writes the
+// authorities into the configuration as config/webhook brings it, and applying that again takes nothing away.
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import { parseAllDocuments } from "yaml";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { installationCertificates } from "#controllers/installation/controller.ts";
+import { webhookConfigurations, type WebhookConfiguration } from "#controllers/installation/trust.ts";
+import type { KubeClient } from "#kube/client.ts";
+import type { KubeObject, Resource } from "#kube/object.ts";
+import { secrets, type Secret } from "#kube/pki/keeper.ts";
+import { usualPolicy } from "#kube/pki/plan.ts";
+import { createRestClient } from "#kube/rest-client.ts";
+import { loadClientNodeTransport } from "#kube/transport-client-node.ts";
+import { createLogger } from "#observe/logger.ts";
+import { type ApiServer, startApiServer } from "./api-server.ts";
+import { adminClient, signal } from "./kube-widget.ts";
+
+const root = join(import.meta.dirname, "..", "..");
+const namespace = "default";
+let api: ApiServer;
+let admin: KubeClient & { close(): void };
+/** With the operator's rights only. */
+let operator: KubeClient;
+let closeOperator: () => void;
+let folder: string;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "holdfast-trust-"));
+  api = await startApiServer();
+  admin = await adminClient(api);
+  writeFileSync(join(folder, "kubeconfig"), api.kubeconfig("admin"), { mode: 0o600 });
+  await grant();
+  const transport = await loadClientNodeTransport(api.kubeconfig("nobody"));
+  operator = createRestClient(transport);
+  closeOperator = () => transport.close();
+});
+afterAll(async () => {
+  closeOperator?.();
+  admin?.close();
+  await api?.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const rbac = (kind: string, plural: string, namespaced: boolean): Resource => ({
+  group: "rbac.authorization.k8s.io",
+  version: "v1",
+  kind,
+  plural,
+  namespaced,
+});
+
+/** The user "nobody" becomes what the ServiceAccount is in an installation. */
+async function grant(): Promise<void> {
+  const resources: Readonly<Record<string, Resource>> = {
+    ClusterRole: rbac("ClusterRole", "clusterroles", false),
+    ClusterRoleBinding: rbac("ClusterRoleBinding", "clusterrolebindings", false),
+    Role: rbac("Role", "roles", true),
+    RoleBinding: rbac("RoleBinding", "rolebindings", true),
+  };
+  for (const file of ["clusterrole.yaml", "role.yaml"]) {
+    for (const document of parseAllDocuments(readFileSync(join(root, "config", "rbac", file), "utf8"))) {
+      const object = document.toJS() as KubeObject & { subjects?: object[] };
+      const resource = resources[object.kind ?? ""];
+      if (resource === undefined) throw new Error(`${file} has a ${object.kind}`);
+      if (object.subjects) object.subjects = [{ apiGroup: resource.group, kind: "User", name: "nobody" }];
+      const metadata = { ...object.metadata, ...(resource.namespaced && { namespace }) };
+      await admin.create<KubeObject>(resource, { ...object, metadata }, { signal: signal() });
+    }
+  }
+}
+
+function kubectl(...args: readonly string[]): string {
+  const env = { KUBECONFIG: join(folder, "kubeconfig"), HOME: folder };
+  const { stdout, stderr, status } = spawnSync(api.kubectl, args, { encoding: "utf8", env });
+  expect({ status, stderr }).toMatchObject({ status: 0 });
+  return stdout;
+}
+
+const file = join(root, "config", "webhook", "configuration.yaml");
+const read = () => admin.get<WebhookConfiguration>(webhookConfigurations, { name: "holdfast" }, { signal: signal() });
+const bundles = async (): Promise<(string | undefined)[]> =>
+  (await read())?.webhooks?.map(({ clientConfig }) => clientConfig?.caBundle) ?? [];
+const authorities = async (): Promise<string | undefined> =>
+  (await admin.get<Secret>(secrets, { namespace, name: "holdfast-ca" }, { signal: signal() }))?.data?.["ca.crt"];
+
+describe("the authorities of the webhooks", () => {
+  const logger = createLogger("error");
+  const keep = () =>
+    installationCertificates({ client: operator, namespace, policy: usualPolicy, logger }).keep(signal());
+
+  it("are made also where no webhooks are installed", async () => {
+    await expect(keep()).resolves.toBeGreaterThan(0);
+    const secret = await admin.get<Secret>(secrets, { namespace, name: "holdfast-webhook-tls" }, { signal: signal() });
+    expect(Object.keys(secret?.data ?? {}).toSorted()).toEqual(["ca.crt", "tls.crt", "tls.key"]);
+  });
+
+  it("are written into each webhook, once", async () => {
+    kubectl("apply", "-f", file);
+    expect(await bundles()).toEqual([undefined, undefined]);
+    await keep();
+    const wanted = await authorities();
+    expect(wanted).toBeDefined();
+    expect(await bundles()).toEqual([wanted, wanted]);
+    const before = (await read())?.metadata.resourceVersion;
+    await keep();
+    expect((await read())?.metadata.resourceVersion).toBe(before);
+  });
+
+  it("stay when the configuration is applied again, in either way", async () => {
+    const wanted = await authorities();
+    kubectl("apply", "-f", file);
+    kubectl("apply", "--server-side", "--force-conflicts", "-f", file);
+    expect(await bundles()).toEqual([wanted, wanted]);
+  });
+
+  it("come back when it is replaced", async () => {
+    kubectl("replace", "-f", file);
+    expect(await bundles()).toEqual([undefined, undefined]);
+    await keep();
+    const wanted = await authorities();
+    expect(await bundles()).toEqual([wanted, wanted]);
+  });
+
+  it("are all that the operator may change, of that configuration alone", async () => {
+    const other = { metadata: { name: "other" }, webhooks: [] };
+    await admin.create<KubeObject>(webhookConfigurations, other, { signal: signal() });
+    const options = { type: "merge", signal: signal() } as const;
+    await expect(operator.patch(webhookConfigurations, { name: "other" }, {}, options)).rejects.toThrow(/forbidden/);
+    await expect(operator.delete(webhookConfigurations, { name: "holdfast" }, options)).rejects.toThrow(/forbidden/);
+  });
+});
+
+describe("the installation", () => {
+  it("goes into another namespace as a whole", () => {
+    const resources = [relative(folder, join(root, "config", "default"))];
+    writeFileSync(join(folder, "kustomization.yaml"), JSON.stringify({ namespace: "elsewhere", resources }));
+    const objects = parseAllDocuments(kubectl("kustomize", folder)).map((document) => document.toJS());
+    expect(objects.filter((object) => JSON.stringify(object).includes("cnpg-system"))).toEqual([]);
+    const configuration = objects.find(({ kind }) => kind === "ValidatingWebhookConfiguration");
+    expect(configuration.webhooks).toHaveLength(2);
+    for (const { clientConfig } of configuration.webhooks)
+      expect(clientConfig.service).toEqual({
+        name: "holdfast-webhook",
+        namespace: "elsewhere",
+        path: "/validate",
+        port: 443,
+      });
+  });
+});

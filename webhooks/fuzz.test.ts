@@ -1,0 +1,240 @@
+// Anything at all, and good objects with anything in some place, through the whole of what a request passes: no exception
+// but the two that are answered, no hang, no answer out of bounds.
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { ObjectStore } from "#api/gen/object-store.ts";
+import type { KubeObject } from "#kube/object.ts";
+import { ObjectCache } from "#kube/object-cache.ts";
+import { clusterIndexes, createFacts, storeIndexes } from "./facts.ts";
+import { judge } from "./kinds.ts";
+import { answer, MalformedReview, parseReview } from "./review.ts";
+
+const stores = new ObjectCache<ObjectStore>(storeIndexes);
+const clusters = new ObjectCache<KubeObject>(clusterIndexes);
+const facts = createFacts({ stores, clusters, namespaces: { get: () => undefined } });
+const deps = { facts, now: () => new Date("2026-01-01T00:00:00Z") };
+
+const encoder = new TextEncoder();
+/** Kubernetes takes no more than 256 KiB of messages in all; ours stay far below. */
+const answerBytesMax = 64 * 1024;
+/** Of processor time, so that a busy machine proves nothing. */
+const millisecondsMax = 1_000;
+
+/** Passes one body through; what it is answered, or "malformed". */
+function pass(body: Uint8Array): string {
+  const began = process.cpuUsage();
+  try {
+    const request = parseReview(body);
+    const text = JSON.stringify(answer(request, judge(request, deps)));
+    expect(encoder.encode(text).length).toBeLessThan(answerBytesMax);
+    expect(JSON.parse(text)).toMatchObject({ response: { uid: request.uid } });
+    return text;
+  } catch (error) {
+    if (error instanceof MalformedReview) return "malformed";
+    throw error;
+  } finally {
+    const { user, system } = process.cpuUsage(began);
+    expect((user + system) / 1_000).toBeLessThan(millisecondsMax);
+  }
+}
+
+const reviewOf = (
+  resource: string,
+  group: string,
+  operation: string,
+  object: unknown,
+  oldObject?: unknown,
+): object => ({
+  apiVersion: "admission.k8s.io/v1",
+  kind: "AdmissionReview",
+  request: {
+    uid: "u",
+    operation,
+    kind: { kind: "Thing" },
+    resource: { resource, group },
+    namespace: "default",
+    name: "thing",
+    object,
+    oldObject,
+  },
+});
+
+const key = { name: "minio", key: "KEY" };
+const goodStore = {
+  metadata: { name: "minio", namespace: "default", uid: "1" },
+  spec: {
+    configuration: {
+      destinationPath: "s3://backups/",
+      endpointURL: "http://minio:9000",
+      endpointCA: key,
+      s3Credentials: { accessKeyId: key, secretAccessKey: key },
+      wal: { compression: "zstd", maxParallel: 4, archiveAdditionalCommandArgs: ["--read-timeout=60"] },
+      data: { compression: "gzip", jobs: 2, immediateCheckpoint: true },
+      tags: { a: "b" },
+    },
+    retentionPolicy: "30d",
+    retention: { minimumBackups: 2, mode: "Preview" },
+    instanceSidecarConfiguration: { env: [{ name: "A", value: "1" }], resources: { limits: { cpu: 1 } } },
+  },
+};
+const goodCluster = {
+  metadata: { name: "pg", namespace: "default", uid: "2", annotations: {} },
+  spec: {
+    instances: 1,
+    imageName: "pg:17",
+    plugins: [{ name: "holdfast.dev", isWALArchiver: true, parameters: { objectStore: "minio", serverName: "pg" } }],
+    bootstrap: { recovery: { source: "origin", recoveryTarget: { targetTime: "x" } } },
+    replica: { source: "origin", enabled: true },
+    externalClusters: [{ name: "origin", plugin: { name: "holdfast.dev", parameters: { objectStore: "minio" } } }],
+    tablespaces: [],
+  },
+  status: { currentPrimary: "pg-1", conditions: [{ type: "ContinuousArchiving", status: "True", reason: "x" }] },
+};
+const goodBackup = {
+  metadata: { name: "b", namespace: "default" },
+  spec: { cluster: { name: "pg" }, target: "primary" },
+};
+
+const subjects = [
+  ["objectstores", "holdfast.dev", goodStore],
+  ["backups", "holdfast.dev", goodBackup],
+  ["clusters", "postgresql.cnpg.io", goodCluster],
+] as const;
+const subject = fc.constantFrom(...subjects);
+const operation = fc.constantFrom("CREATE", "UPDATE", "DELETE");
+
+const odd = fc.oneof(
+  fc.jsonValue({ maxDepth: 4 }),
+  fc.string({ unit: "binary", maxLength: 2_000 }),
+  fc.constantFrom<unknown>("__proto__", "\0", "a".repeat(50_000), -0, 1e308, [[[[]]]], { toString: 1 }, { length: -1 }),
+);
+
+type Path = readonly (string | number)[];
+
+const pathsOf = (value: unknown, path: Path = []): Path[] => [
+  path,
+  ...(typeof value === "object" && value !== null
+    ? Object.entries(value).flatMap(([name, inner]) =>
+        pathsOf(inner, [...path, Array.isArray(value) ? Number(name) : name]),
+      )
+    : []),
+];
+
+/** A copy with `value` at the place; the place may be new. */
+function put(target: unknown, [first, ...rest]: Path, value: unknown): unknown {
+  if (first === undefined) return value;
+  const copy: Record<string | number, unknown> = Array.isArray(target)
+    ? ([...(target as unknown[])] as never)
+    : { ...(target as object) };
+  Object.defineProperty(copy, first, {
+    value: put(copy[first], rest, value),
+    enumerable: true,
+    configurable: true,
+    writable: true,
+  });
+  return copy;
+}
+
+/** A good object with one to three places changed, or fields put beside. */
+const mutated = (good: object) =>
+  fc
+    .array(fc.tuple(fc.constantFrom(...pathsOf(good)), fc.option(fc.string({ maxLength: 20 })), odd), {
+      minLength: 1,
+      maxLength: 3,
+    })
+    .map((changes) =>
+      changes.reduce<unknown>((object, [path, field, value]) => {
+        const place = field === null ? path : [...path, field];
+        try {
+          return put(object, place, value);
+        } catch {
+          return object; // an earlier change has taken the place away
+        }
+      }, good),
+    );
+
+// A few hundred runs each are a second; a seed that fails is printed and can be run again.
+const runs = { numRuns: 300, interruptAfterTimeLimit: 4_000, markInterruptAsFailure: false } as const;
+
+describe("whatever is sent", () => {
+  it("as bytes is malformed", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 4_000 }), (body) => pass(body) === "malformed"),
+      runs,
+    );
+  });
+
+  it("as JSON is malformed or answered", () => {
+    fc.assert(
+      fc.property(fc.json({ maxDepth: 6 }), (text) => pass(encoder.encode(text)) === "malformed"),
+      runs,
+    );
+  });
+
+  it("in some place of a review is malformed or answered", () => {
+    const review = subject.chain(([resource, group, good]) => mutated(reviewOf(resource, group, "UPDATE", good, good)));
+    fc.assert(
+      fc.property(review, (value) => pass(encoder.encode(JSON.stringify(value) ?? "")) !== ""),
+      runs,
+    );
+  });
+
+  it("in some place of an object is answered, be it new, changed or deleted, and known to the caches", () => {
+    const change = fc
+      .tuple(subject, operation)
+      .chain(([[resource, group, good], op]) =>
+        fc.tuple(fc.constant({ resource, group, op }), mutated(good), fc.oneof(fc.constant(good), mutated(good))),
+      );
+    fc.assert(
+      fc.property(change, ([{ resource, group, op }, object, old]) => {
+        remember(resource, old);
+        const review = reviewOf(resource, group, op, object, old);
+        return pass(encoder.encode(JSON.stringify(review))) !== "";
+      }),
+      runs,
+    );
+  });
+
+  /** What an informer would hold: objects that some API server stored, so they have a name and a namespace. */
+  function remember(resource: string, object: unknown): void {
+    const named = { ...(object as object), metadata: { name: "known", namespace: "default", uid: "3" } };
+    if (resource === "objectstores") stores.set(JSON.parse(JSON.stringify(named)) as ObjectStore);
+    if (resource === "clusters") clusters.set(JSON.parse(JSON.stringify(named)) as KubeObject);
+  }
+});
+
+describe("what is large", () => {
+  const many = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, n) => make(n));
+  const fields = (count: number): object => Object.fromEntries(many(count, (n) => [`field${n}`, n]));
+  const configuration = goodStore.spec.configuration;
+
+  it.each<[string, object]>([
+    ["unknown fields", { ...goodStore.spec, ...fields(100_000) }],
+    ["unknown fields deep down", { ...goodStore.spec, configuration: { ...configuration, wal: fields(100_000) } }],
+    ["tags", { ...goodStore.spec, configuration: { ...configuration, tags: fields(50_000) } }],
+    [
+      "arguments",
+      { configuration: { ...configuration, data: { additionalCommandArgs: many(100_000, (n) => `--no-${n}`) } } },
+    ],
+    ["variables", { configuration, instanceSidecarConfiguration: { env: many(50_000, (n) => ({ name: `A${n} B` })) } }],
+    ["a retention policy", { configuration, retentionPolicy: `${"9".repeat(1_000_000)}d` }],
+    ["a destination", { configuration: { ...configuration, destinationPath: `s3://b${"/a".repeat(500_000)}` } }],
+    ["an endpoint", { configuration: { ...configuration, endpointURL: `http://${"a.".repeat(500_000)}` } }],
+    [
+      "a quantity",
+      { configuration, instanceSidecarConfiguration: { resources: { limits: { cpu: "1".repeat(1_000_000) } } } },
+    ],
+  ])("is answered shortly and soon: %s", (_, spec) => {
+    const text = pass(
+      encoder.encode(JSON.stringify(reviewOf("objectstores", "holdfast.dev", "CREATE", { metadata: {}, spec }))),
+    );
+    expect(JSON.parse(text).response.allowed).toBe(false);
+  });
+
+  it("is answered for a Cluster with thousands of entries, too", () => {
+    const plugins = many(5_000, (n) => ({ name: "holdfast.dev", parameters: { [`p${n}`]: "x" } }));
+    const spec = { ...goodCluster.spec, plugins, externalClusters: many(20_000, (n) => ({ name: `c${n}` })) };
+    const review = reviewOf("clusters", "postgresql.cnpg.io", "CREATE", { metadata: {}, spec });
+    expect(JSON.parse(pass(encoder.encode(JSON.stringify(review)))).response.allowed).toBe(false);
+  });
+});

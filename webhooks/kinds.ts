@@ -1,0 +1,109 @@
+// Which rules judge which kind. A kind is one line in the table.
+import { isDeepStrictEqual } from "node:util";
+import type { ValidateFunction } from "ajv";
+import type { Backup } from "#api/gen/backup.ts";
+import { validate as validateBackup } from "#api/gen/backup.validator.js";
+import type { BackupSchedule } from "#api/gen/backup-schedule.ts";
+import { validate as validateBackupSchedule } from "#api/gen/backup-schedule.validator.js";
+import type { ObjectStore } from "#api/gen/object-store.ts";
+import { validate as validateObjectStore } from "#api/gen/object-store.validator.js";
+import { readViolations } from "#api/violations.ts";
+import type { KubeObject } from "#kube/object.ts";
+import type { Facts } from "./facts.ts";
+import type { Judgement } from "./judgement.ts";
+import type { AdmissionRequest } from "./review.ts";
+import { judgeBackup } from "./rules/backup.ts";
+import { judgeBackupSchedule } from "./rules/backup-schedule.ts";
+import { judgeCluster } from "./rules/cluster.ts";
+import { judgeObjectStore, judgeObjectStoreDeletion } from "./rules/object-store.ts";
+
+export interface JudgeDeps {
+  readonly facts: Facts;
+  readonly now: () => Date;
+}
+
+/** What a rule is asked about; `old` is absent when the object is new. */
+interface Subject<T> {
+  readonly object: T;
+  readonly old?: T | undefined;
+}
+
+interface Kind {
+  readonly change: (subject: Subject<KubeObject>, deps: JudgeDeps) => Judgement;
+  readonly deletion?: (old: KubeObject, deps: JudgeDeps) => Judgement;
+}
+
+const accepted: Judgement = { problems: [], warnings: [] };
+
+/** One of our kinds: the schema first, then the rule, which may rely on the schema. */
+const ours = <T extends KubeObject>(
+  validate: ValidateFunction,
+  rule: (subject: Subject<T>, deps: JudgeDeps) => Judgement = () => accepted,
+): Kind["change"] => {
+  return (subject, deps) => {
+    const { spec } = subject.object as { readonly spec?: unknown };
+    const violations = validate(spec) ? [] : readViolations("spec", validate.errors);
+    // Errors hold the object they are about, and the validator holds the errors.
+    validate.errors = null;
+    if (violations.some(({ isUnknownField }) => !isUnknownField)) return { problems: violations, warnings: [] };
+    const { problems, warnings } = rule(subject as Subject<T>, deps);
+    return { problems: [...violations, ...problems], warnings };
+  };
+};
+
+const kinds: Readonly<Record<string, Kind>> = {
+  "objectstores.holdfast.dev": {
+    change: ours<ObjectStore>(validateObjectStore, ({ object, old }, { facts }) => {
+      const { namespace = "", name } = object.metadata;
+      return judgeObjectStore({
+        object,
+        old,
+        archivers: facts.archivers(namespace, name),
+        clashes: facts.clashes(object),
+      });
+    }),
+    deletion: (old, { facts }) => {
+      const { namespace = "", name } = old.metadata;
+      const namespaceIsTerminating = facts.namespaceIsTerminating(namespace);
+      return judgeObjectStoreDeletion({ archivers: facts.archivers(namespace, name), namespaceIsTerminating });
+    },
+  },
+  "backups.holdfast.dev": {
+    change: ours<Backup>(validateBackup, ({ object, old }) => judgeBackup({ object, ...(old && { old }) })),
+  },
+  "backupschedules.holdfast.dev": {
+    change: ours<BackupSchedule>(validateBackupSchedule, ({ object, old }, { now }) =>
+      judgeBackupSchedule({ object, old, now: now() }),
+    ),
+  },
+  "clusters.postgresql.cnpg.io": {
+    change: ({ object, old }, { facts }) =>
+      judgeCluster({ object: facts.view(object), ...(old !== undefined && { old: facts.view(old) }) }),
+  },
+};
+
+/** Judges a request from memory. Throws only where a rule has a mistake of ours. */
+export function judge(request: AdmissionRequest, deps: JudgeDeps): Judgement {
+  const kind = Object.hasOwn(kinds, request.resource) ? kinds[request.resource] : undefined;
+  if (kind === undefined) {
+    const message = `this version of the operator has no rules for ${request.resource.slice(0, 100)}`;
+    return { problems: [{ field: "kind", message, hint: "update the operator" }], warnings: [] };
+  }
+  const { object, old } = { object: located(request.object, request), old: located(request.old, request) };
+  if (object === undefined) return (old && kind.deletion?.(old, deps)) ?? accepted;
+  // What is going away, and what nobody changes, must not be held up: finalizers, labels, the operator's own notes.
+  if (object.metadata.deletionTimestamp !== undefined) return accepted;
+  if (old !== undefined && isDeepStrictEqual(specOf(object), specOf(old))) return accepted;
+  return kind.change({ object, old }, deps);
+}
+
+const specOf = (object: KubeObject): unknown => (object as { readonly spec?: unknown }).spec;
+
+/** With name and namespace of the request, which a generated name and a client's omission leave out of the object. */
+function located(fields: AdmissionRequest["object"], { name, namespace }: AdmissionRequest): KubeObject | undefined {
+  if (fields === undefined) return undefined;
+  const metadata = fields["metadata"];
+  const given = typeof metadata === "object" && metadata !== null ? (metadata as Partial<KubeObject["metadata"]>) : {};
+  const named = typeof given.name === "string" && given.name !== "" ? given.name : name || "(new)";
+  return { ...fields, metadata: { ...given, name: named, namespace } };
+}

@@ -1,0 +1,134 @@
+// What an ObjectStore must hold beyond its schema, and what may not be done to one that a Cluster archives to. Pure.
+import type { ObjectStore } from "#api/gen/object-store.ts";
+import { locationOf } from "#store/location.ts";
+import { specProblems, specWarnings } from "#store/spec.ts";
+import type { Finding, Judgement } from "../judgement.ts";
+import { judgeSidecarSettings } from "./sidecar-settings.ts";
+
+/** A living Cluster of the namespace that is told to archive to the store. */
+export interface Archiver {
+  readonly cluster: string;
+  readonly serverName: string;
+  /** Whether, as far as the Cluster shows, none of its WAL can be in the store: it never ran, or archiving fails. */
+  readonly archivesNothing: boolean;
+}
+
+/** A Cluster of the namespace whose archive, with the store at its new place, is another Cluster's. */
+export interface Clash {
+  readonly cluster: string;
+  readonly serverName: string;
+  /** The other's name; left out when it is in another namespace. */
+  readonly other?: string;
+}
+
+export interface StoreSubject {
+  readonly object: ObjectStore;
+  /** As it is stored; absent when it is new. */
+  readonly old?: ObjectStore | undefined;
+  readonly archivers: readonly Archiver[];
+  readonly clashes: readonly Clash[];
+}
+
+export function judgeObjectStore({ object, old, archivers, clashes }: StoreSubject): Judgement {
+  const { spec } = object;
+  const sidecar = judgeSidecarSettings(spec.instanceSidecarConfiguration ?? {});
+  const move = old === undefined ? nothing : judgeMove(object, old, archivers);
+  const retention = judgeRetention(spec);
+  return {
+    problems: [
+      ...specProblems(spec),
+      ...retention.problems,
+      ...sidecar.problems,
+      ...move.problems,
+      ...clashes.map(clashProblem),
+    ],
+    warnings: [...specWarnings(spec), ...retention.warnings, ...sidecar.warnings, ...move.warnings],
+  };
+}
+
+export interface DeletionSubject {
+  readonly archivers: readonly Archiver[];
+  /** Everything in a namespace that is going away goes, its Clusters as well. */
+  readonly namespaceIsTerminating: boolean;
+}
+
+export function judgeObjectStoreDeletion({ archivers, namespaceIsTerminating }: DeletionSubject): Judgement {
+  if (archivers.length === 0 || namespaceIsTerminating) return nothing;
+  const hint = "delete it, or let it archive to another store, before this one is deleted";
+  return { problems: [{ field: "metadata.name", message: `${named(archivers)} to this store`, hint }], warnings: [] };
+}
+
+const nothing: Judgement = { problems: [], warnings: [] };
+
+/** "Cluster pg archives", "Clusters pg and pg-2 archive". */
+function named(archivers: readonly Archiver[]): string {
+  const names = archivers.map(({ cluster }) => cluster).toSorted();
+  const shown = names.length > 5 ? [...names.slice(0, 5), `${names.length - 5} more`] : names;
+  return names.length === 1 ? `Cluster ${shown[0]} archives` : `Clusters ${joined(shown)} archive`;
+}
+
+const joined = (words: readonly string[]): string => `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
+
+/**
+ * Half of an archive here and half there restores nothing, and the other place may hold another database's. A store in
+ * which nothing is yet may be moved: how else would a mistyped place be corrected?
+ */
+function judgeMove(object: ObjectStore, old: ObjectStore, archivers: readonly Archiver[]): Judgement {
+  const namespace = object.metadata.namespace ?? "";
+  const before = locationOf(old.spec, namespace);
+  if (before === undefined || before === locationOf(object.spec, namespace)) return nothing;
+  const { servers = [], serverCount = 0 } = old.status ?? {};
+  const mayHold = (serverName: string): boolean =>
+    serverCount > servers.length || servers.some(({ name }) => name === serverName);
+  const held = archivers.filter(({ serverName, archivesNothing }) => !archivesNothing || mayHold(serverName));
+  if (held.length === 0)
+    return archivers.length === 0
+      ? nothing
+      : { problems: [], warnings: [`spec.configuration: ${named(archivers)} to the new place from now on`] };
+  const moved =
+    old.spec.configuration.destinationPath === object.spec.configuration.destinationPath
+      ? "endpointURL"
+      : "destinationPath";
+  const message = `${named(held)} here: moving the store would tear the archive apart`;
+  const hint = "make another ObjectStore for the new place and name it in the Cluster's parameters";
+  return { problems: [{ field: `spec.configuration.${moved}`, message, hint }], warnings: [] };
+}
+
+function clashProblem({ cluster, serverName, other }: Clash): Finding {
+  const by = other === undefined ? "by a Cluster of another namespace" : `by Cluster ${other}`;
+  return {
+    field: "spec.configuration.destinationPath",
+    message: `Cluster ${cluster} would archive into ${JSON.stringify(serverName)} there, which is in use ${by}`,
+    hint: "write another path, or give the Cluster another serverName first",
+  };
+}
+
+const daysOf: Readonly<Record<string, number>> = { d: 1, w: 7, m: 31 };
+const retentionDaysMax = 100 * 366;
+
+function judgeRetention({ retentionPolicy, retention }: ObjectStore["spec"]): Judgement {
+  const problems: Finding[] = [];
+  const warnings: string[] = [];
+  if (retentionPolicy === undefined) {
+    if (retention?.minimumBackups !== undefined)
+      warnings.push("spec.retention.minimumBackups: has no effect without spec.retentionPolicy: everything is kept");
+    return { problems, warnings };
+  }
+  const days = Number.parseInt(retentionPolicy, 10) * (daysOf[retentionPolicy.at(-1) ?? ""] ?? 1);
+  if (days > retentionDaysMax) {
+    const message = "longer than 100 years: nothing would ever be deleted";
+    problems.push({ field: "spec.retentionPolicy", message, hint: "leave it out to keep everything" });
+  }
+  if ((retention?.minimumBackups ?? 1) > 10_000) {
+    const message = "more backups than there will ever be: nothing would be deleted";
+    problems.push({
+      field: "spec.retention.minimumBackups",
+      message,
+      hint: "leave retentionPolicy out to keep everything",
+    });
+  }
+  warnings.push(
+    "spec.retention.mode: is Preview, so nothing is deleted until it is Enforce, which this release does not have yet",
+  );
+  return { problems, warnings };
+}
