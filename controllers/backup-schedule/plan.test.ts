@@ -312,6 +312,19 @@ describe("Ready", () => {
   });
 });
 
+describe("how the newest run ended", () => {
+  it("is told of it, also when an older one fails late or is all that is left", () => {
+    const { at, world } = aWorld(daily());
+    at("2026-11-27T02:00:00Z");
+    at("2026-11-28T02:00:00Z");
+    world.runs = world.runs.slice(0, 1).map((run) => ({ ...run, phase: "Missing" }));
+    expect(at("2026-11-28T03:00:00Z").facts.lastEnded).toMatchObject({
+      backup: "nightly-20261128020000",
+      phase: "Completed",
+    });
+  });
+});
+
 describe("failed Backups", () => {
   it("are kept up to the limit, the newest; completed and running ones always", () => {
     const run = (name: string, phase: string, minute: number, isDeleting = false): Run => ({

@@ -31,7 +31,7 @@ export interface Shown {
 export function statusOf(observed: Observed, timing: Timing): Shown {
   const { schedule, agenda, runs } = observed;
   const { status: previous = {} } = schedule;
-  const ordered = runs.toSorted((a, b) => plannedAt(a) - plannedAt(b));
+  const ordered = runs.toSorted((a, b) => a.createdAt.getTime() - b.createdAt.getTime());
   const newest = newestOf(ordered, previous);
   const active = ordered.find(isActive)?.name;
   const lastEnded = endedOf(
@@ -65,12 +65,12 @@ function newestOf(ordered: readonly Run[], { lastRun, lastBackup }: Status): Pic
 /** How the newest run that has ended went. It stands when its Backup is deleted: a failure is not mended by that. */
 function endedOf(run: Run | undefined, { lastEnded }: Status): Ended | undefined {
   if (run === undefined) return lastEnded;
-  const planned = timestamp(new Date(plannedAt(run)));
-  if (lastEnded !== undefined && lastEnded.planned > planned) return lastEnded;
+  const made = timestamp(run.createdAt);
+  if (lastEnded !== undefined && lastEnded.made > made) return lastEnded;
   const phase = run.phase === "Failed" || run.phase === "Missing" ? run.phase : "Completed";
   return {
     backup: run.name,
-    planned,
+    made,
     phase,
     ...(phase !== "Completed" && { reason: run.reason ?? "EngineError", message: run.message ?? "" }),
   };
@@ -130,8 +130,6 @@ export function conditionsOf({ metadata }: BackupSchedule, { ready, reason, mess
   const stalled: Stated[] = reason === "InvalidSpec" ? [{ type: "Stalled", status: "True", ...stated }] : [];
   return [{ type: "Ready", status: ready, ...stated }, ...stalled];
 }
-
-const plannedAt = (run: Run): number => (run.planned ?? run.createdAt).getTime();
 
 /** Kubernetes times have whole seconds. */
 export const timestamp = (time: Date): string => `${time.toISOString().slice(0, 19)}Z`;

@@ -42,6 +42,13 @@ describe("a schedule", () => {
     expect(await names()).toEqual([]);
   });
 
+  it("is refused when a line would not run as it was meant, with what to write", async () => {
+    const every5Seconds = changed(nightly, "wrong", { schedules: [{ cron: "*/5 * * * * *" }] });
+    await expect(applyAll(namespace, [every5Seconds])).rejects.toThrow(
+      /spec\.schedules\[0\]\.cron.*second first.*five fields with the minute first: "\*\/5 \* \* \* \*"/s,
+    );
+  });
+
   it("makes a Backup at its time, named after it, which ends Completed", async () => {
     await applyAll(namespace, [changed(nightly, "soon", { schedules: [{ cron: minutelyFrom(10) }], jitter: "0s" })]);
     const planned = await until(

@@ -114,9 +114,10 @@ describe("any spec", () => {
       fc.record({ schedules: fc.anything(), timeZone: fc.anything(), jitter: fc.anything(), deadline: fc.anything() }),
     );
     fc.assert(
-      fc.property(spec, (any) => {
+      fc.property(spec, fc.oneof(spec, fc.anything()), (any, before) => {
         const startedAt = performance.now();
-        const { problems, warnings } = judge(any as unknown as Partial<Spec>, schedule({}));
+        const old = { ...schedule({}), spec: before as Spec };
+        const { problems, warnings } = judge(any as unknown as Partial<Spec>, old);
         expect(performance.now() - startedAt).toBeLessThan(1000);
         for (const warning of warnings) expect(Buffer.byteLength(warning)).toBeLessThanOrEqual(256);
         for (const { field, message } of problems) {

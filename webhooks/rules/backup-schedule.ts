@@ -12,9 +12,11 @@ export interface ScheduleReview {
   readonly now: Date;
 }
 
-export function judgeBackupSchedule({ object, old, now }: ScheduleReview): Judgement {
+export function judgeBackupSchedule({ object, old: replaced, now }: ScheduleReview): Judgement {
   const { metadata, spec } = object;
-  if (typeof spec !== "object" || spec === null) return { problems: [], warnings: [] }; // the schema's own check says it
+  if (!hasSpec(object)) return { problems: [], warnings: [] }; // the schema's own check says it
+  // What was stored when the schema was another one is no measure.
+  const old = replaced !== undefined && hasSpec(replaced) ? replaced : undefined;
   const { problems, agenda } = readAgenda(spec, `${metadata.namespace}/${metadata.name}`, now);
   const isNews = old === undefined || !isDeepStrictEqual(timingOf(old), timingOf(object));
   return {
@@ -25,6 +27,8 @@ export function judgeBackupSchedule({ object, old, now }: ScheduleReview): Judge
     ],
   };
 }
+
+const hasSpec = ({ spec }: { readonly spec?: unknown }): boolean => typeof spec === "object" && spec !== null;
 
 function identityProblems({ metadata, spec }: BackupSchedule, old: BackupSchedule | undefined): Finding[] {
   const found: Finding[] = [];

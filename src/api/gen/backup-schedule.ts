@@ -101,9 +101,9 @@ export interface BackupSchedule {
        */
       backup: string;
       /**
-       * The time for which it was planned.
+       * When the Backup was made.
        */
-      planned: string;
+      made: string;
       /**
        * How it ended.
        */

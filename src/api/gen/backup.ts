@@ -68,7 +68,13 @@ export interface Backup {
      * The generation of the object that this status is about.
      */
     observedGeneration?: number;
+    /**
+     * How far it is.
+     */
     phase?: "Pending" | "Running" | "Finalizing" | "Completed" | "Failed" | "Expiring" | "Missing";
+    /**
+     * Id of the backup in the store.
+     */
     backupId?: string;
     /**
      * Name of the backup as the store has it.

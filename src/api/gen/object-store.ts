@@ -335,12 +335,21 @@ export interface ObjectStore {
      * @maxItems 20
      */
     checks?: {
+      /**
+       * What was tried.
+       */
       name: string;
       /**
        * Warning: it works and deserves a look. Unknown: it could not be found out. NotRun: a check before it did not pass, or it does not apply.
        */
       status: "Passed" | "Warning" | "Failed" | "Unknown" | "NotRun";
+      /**
+       * Why it did not pass; see conditions.md.
+       */
       reason: string;
+      /**
+       * What was found.
+       */
       message: string;
       /**
        * How long the provider took to answer; refreshed with lastCheckedTime.
