@@ -222,17 +222,18 @@ describe("a stopping replica", () => {
     expect((await send(options, body, stopping))?.connection).toBe("keep-alive");
     const { promise, resolve } = Promise.withResolvers<Reply>();
     const ca = authority.certificate;
-    const slow = request({ ...options, host: "localhost", port: stopping.port, ca, agent: false }, (response) => {
+    const headers = { ...options.headers, "content-length": Buffer.byteLength(body), expect: "100-continue" };
+    const place = { host: "localhost", port: stopping.port, ca, agent: false as const };
+    const slow = request({ ...options, ...place, headers }, (response) => {
       response
         .resume()
         .on("end", () =>
           resolve({ status: response.statusCode ?? 0, body: "", connection: response.headers.connection }),
         );
     });
+    slow.flushHeaders();
+    await once(slow, "continue");
     slow.write(body.slice(0, 10));
-    await once(slow, "socket");
-    await once(slow.socket as TLSSocket, "secureConnect");
-    await new Promise((passed) => setTimeout(passed, 100));
     const closed = stopping.close(5_000);
     slow.end(body.slice(10));
     expect(await promise).toMatchObject({ status: 200, connection: "close" });
