@@ -192,6 +192,18 @@ describe("a client that behaves badly", () => {
     expect(await post(JSON.stringify(review("good")))).toMatchObject({ status: 200 });
   });
 
+  it("and holds many connections keeps nobody out", async () => {
+    const held: TLSSocket[] = [];
+    for (let count = 0; count < 400; count++) {
+      const socket = await opened();
+      held.push(socket);
+      socket.resume();
+      socket.write(`GET ${readyPath} HTTP/1.1\r\nhost: x\r\n\r\n`);
+    }
+    expect(await post(JSON.stringify(review("good")))).toMatchObject({ status: 200 });
+    for (const socket of held) socket.destroy();
+  });
+
   it("and sends its headers one by one without end is hung up on in time", async () => {
     const socket = await opened();
     socket.resume();
