@@ -2,7 +2,7 @@
 // because every pod can reach the port. A new certificate is taken over while connections go on.
 import { createServer, type Server } from "node:https";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import type { Logger } from "#observe/logger.ts";
 import type { Judgement } from "./judgement.ts";
 import { type AdmissionRequest, answer, describeFinding, MalformedReview, parseReview } from "./review.ts";
@@ -38,6 +38,8 @@ export const bodyBytesMax = 3 * 1024 * 1024;
 /** Of all bodies that are being received at the same time. */
 const pendingBytesMax = 32 * 1024 * 1024;
 const connectionsMax = 256;
+/** From here on, connections on which nothing is asked are closed, so that nobody keeps the API server out. */
+const connectionsMany = 192;
 const handshakeMaxMs = 10_000;
 const headersMaxMs = 5_000;
 /** The API server gives up after at most 10 s as well. */
@@ -64,6 +66,12 @@ export async function serveWebhooks(
     (request, response) => void respond(request, response, options, load),
   );
   server.maxConnections = connectionsMax;
+  let connections = 0;
+  server.on("connection", (socket: Socket) => {
+    connections++;
+    socket.once("close", () => connections--);
+    if (connections > connectionsMany) server.closeIdleConnections();
+  });
   server.on("tlsClientError", ({ message }) => logger.debug({ message }, "tls handshake with a webhook client failed"));
   await listen(server, options);
   let closing: Promise<void> | undefined;

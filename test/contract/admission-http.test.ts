@@ -192,6 +192,18 @@ describe("a client that behaves badly", () => {
     expect(await post(JSON.stringify(review("good")))).toMatchObject({ status: 200 });
   });
 
+  it("and holds many connections keeps nobody out", async () => {
+    const held: TLSSocket[] = [];
+    for (let count = 0; count < 400; count++) {
+      const socket = await opened();
+      held.push(socket);
+      socket.resume();
+      socket.write(`GET ${readyPath} HTTP/1.1\r\nhost: x\r\n\r\n`);
+    }
+    expect(await post(JSON.stringify(review("good")))).toMatchObject({ status: 200 });
+    for (const socket of held) socket.destroy();
+  });
+
   it("and sends its headers one by one without end is hung up on in time", async () => {
     const socket = await opened();
     socket.resume();
@@ -222,17 +234,18 @@ describe("a stopping replica", () => {
     expect((await send(options, body, stopping))?.connection).toBe("keep-alive");
     const { promise, resolve } = Promise.withResolvers<Reply>();
     const ca = authority.certificate;
-    const slow = request({ ...options, host: "localhost", port: stopping.port, ca, agent: false }, (response) => {
+    const headers = { ...options.headers, "content-length": Buffer.byteLength(body), expect: "100-continue" };
+    const place = { host: "localhost", port: stopping.port, ca, agent: false as const };
+    const slow = request({ ...options, ...place, headers }, (response) => {
       response
         .resume()
         .on("end", () =>
           resolve({ status: response.statusCode ?? 0, body: "", connection: response.headers.connection }),
         );
     });
+    slow.flushHeaders();
+    await once(slow, "continue");
     slow.write(body.slice(0, 10));
-    await once(slow, "socket");
-    await once(slow.socket as TLSSocket, "secureConnect");
-    await new Promise((passed) => setTimeout(passed, 100));
     const closed = stopping.close(5_000);
     slow.end(body.slice(10));
     expect(await promise).toMatchObject({ status: 200, connection: "close" });
