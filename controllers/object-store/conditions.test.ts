@@ -132,6 +132,12 @@ describe("conditions of a store", () => {
     expect(ready(storeConditions(store(), { checks }))?.message).toBe("Writable: Put says AccessDenied");
   });
 
+  it("say of what was not looked at what kept it from that", () => {
+    const checks = checksWith(after("Login"), bad("Login", "AccessDenied"), bad("Region", "NotChecked", "Unknown"));
+    const readable = storeConditions(store(), { checks }).find(({ type }) => type === "Readable");
+    expect(readable).toMatchObject({ status: "Unknown", message: "not run: Login did not pass" });
+  });
+
   it("are good with a warning, which Ready points to", () => {
     const checks = checksWith([], bad("ClockSkew", "ClockSkew", "Warning"));
     const told = ready(storeConditions(store(), { checks }));

@@ -89,6 +89,7 @@ function verdictOf(type: Type, checks: readonly Check[], names: readonly CheckNa
   const culprit =
     own.find(({ status }) => status === "Failed") ??
     own.find(({ status, reason }) => status === "Unknown" && reason !== "NotChecked") ??
+    own.find(({ status }) => status === "NotRun") ??
     own.find((check) => !isGood(check));
   if (culprit === undefined) return good(type, message);
   const { status, reason, message: why } = culprit;
