@@ -29,9 +29,19 @@ function jsonSchema(node: unknown, closed: boolean): unknown {
         ? mapValues(value as Schema, (field) => jsonSchema(field, closed))
         : jsonSchema(value, closed);
   }
+  const pattern = matchedPattern(source);
+  if (pattern !== undefined) result["pattern"] = pattern;
   if (closed && source["type"] === "object" && source["properties"] !== undefined)
     result["additionalProperties"] ??= false;
   return result;
+}
+
+/** The pattern that a rule of the API server asks for, so that our validator asks for the same. */
+function matchedPattern(source: Schema): string | undefined {
+  const rules = (source["x-kubernetes-validations"] ?? []) as readonly { readonly rule: string }[];
+  return rules
+    .map(({ rule }) => /^self\.matches\('([^']+)'\)$/.exec(rule)?.[1])
+    .find((pattern) => pattern !== undefined);
 }
 
 const mapValues = (fields: Schema, map: (value: unknown) => unknown): Schema =>

@@ -115,11 +115,8 @@ function archiveOf(cluster: Cluster): StoreReference | undefined {
   return own?.kind === "store" && archiving(cluster).archive ? own.store : undefined;
 }
 
-/** undefined also for what its schema forbids: stores from before admission are in the cache as well. */
-function locationOfStore({ spec, metadata }: ObjectStore): string | undefined {
-  const destination: unknown = spec?.configuration?.destinationPath;
-  return typeof destination === "string" ? locationOf(spec, metadata.namespace ?? "") : undefined;
-}
+const locationOfStore = ({ spec, metadata }: ObjectStore): string | undefined =>
+  locationOf(spec, metadata.namespace ?? "");
 
 function archivesNothing({ status }: Cluster): boolean {
   const archivingNow = status.conditions.find(({ type }) => type === "ContinuousArchiving")?.status;

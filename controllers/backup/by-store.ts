@@ -1,9 +1,12 @@
 // The verdict on a Backup that has an id: from here on the store is the judge. Pure.
-import { describeRecord } from "./status.ts";
+import { describePlace, describeRecord } from "./status.ts";
 import { backupIdOf, done, keep, oneLine, type Check, type Observed, type Plan } from "./terms.ts";
 
 /** Something is wrong with what was written; whether it has been mended is looked at again this late. */
 const brokenAgainMs = 600_000;
+
+const foundWhole = "its data, its metadata and all WAL it needs were found in the store";
+const listed = "the store lists the backup as done";
 
 export function judgeByStore(observed: Observed): Plan {
   const { backup } = observed;
@@ -38,10 +41,11 @@ function fromCheck(observed: Observed, check: Check | undefined): Plan {
   }
   if (check.kind === "whole")
     return {
-      ...done("Completed", "True", "Succeeded", "the store has its data, its metadata and all WAL it needs"),
+      ...done("Completed", "True", "Succeeded", foundWhole),
       facts: { ...facts, ...describeRecord(check.record, check.repository) },
     };
-  const described = check.record === undefined ? {} : describeRecord(check.record, check.repository);
+  const described =
+    check.record === undefined ? describePlace(check.repository) : describeRecord(check.record, check.repository);
   const message = oneLine(check.message);
   return {
     ...done("Failed", "False", check.reason, message),
@@ -58,7 +62,10 @@ function fromCatalog(observed: Observed): Plan {
     case "present": {
       const described = { ...facts, ...describeRecord(inStore.record, inStore.repository) };
       if (inStore.record.status === "done")
-        return { ...done("Completed", "True", "Succeeded", "the store lists the backup as done"), facts: described };
+        return {
+          ...done("Completed", "True", "Succeeded", backup.spec.cluster === undefined ? listed : foundWhole),
+          facts: described,
+        };
       const error = oneLine(inStore.record.error ?? `the store lists it as ${inStore.record.status}`);
       return { ...done("Failed", "False", "EngineError", error), facts: { ...described, error } };
     }

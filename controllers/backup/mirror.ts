@@ -28,13 +28,14 @@ export function mirrorReconcile(deps: MirrorDeps): Reconcile {
     if (deps.backups.byIndex("cnpgBackup", `${namespace}/${name}`).length > 0) return {};
     if (deps.backups.list().some((backup) => standsFor(backup, cnpg))) return {};
     for (const candidate of [name, `${name.slice(0, 57)}-${shortHash(uid)}`]) {
-      const existing = deps.backups.get({ namespace, name: candidate });
-      if (existing?.metadata.labels?.[labels.cnpgBackup] === name) return {};
       try {
         await deps.client.create(backupKind, recordOf(cnpg, candidate), { signal });
         return {};
       } catch (error) {
         if (!isKubeError(error, "AlreadyExists")) throw error;
+        // The cache may not show yet what the call before this one made.
+        const existing = await deps.client.get<Backup>(backupKind, { namespace, name: candidate }, { signal });
+        if (existing?.metadata.labels?.[labels.cnpgBackup] === name) return {};
       }
     }
     return {};

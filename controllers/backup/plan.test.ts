@@ -101,7 +101,12 @@ describe("a requested backup", () => {
     const failed = plan({ work: work("completed", { backupId: record.id }), check });
     expect(failed).toMatchObject({
       verdict: { phase: "Failed", ready: "False", reason, message: "what is missing" },
-      facts: { backupId: record.id, error: "what is missing" },
+      facts: {
+        backupId: record.id,
+        serverName: "pg",
+        repository: { kind: "ObjectStore", name: "minio", uid: "u" },
+        error: "what is missing",
+      },
     });
     expect(failed.requeueAfterMs).toBeGreaterThan(60_000);
   });

@@ -23,16 +23,18 @@ export const factsOf = ({ metadata, spec }: ObjectStore, serverName: string): Re
   ...(spec.configuration.endpointURL !== undefined && { endpointURL: spec.configuration.endpointURL }),
 });
 
+export const describePlace = ({ name, uid, ...place }: RepositoryFacts): Partial<Status> => ({
+  repository: { kind: "ObjectStore", name, uid },
+  ...place,
+});
+
 export function describeRecord(record: BackupRecord, repository: RepositoryFacts): Partial<Status> {
   const seconds =
     record.beginTime !== undefined && record.endTime !== undefined
       ? Math.round((record.endTime.getTime() - record.beginTime.getTime()) / 1000)
       : undefined;
   return withoutUndefined({
-    repository: { kind: "ObjectStore", name: repository.name, uid: repository.uid },
-    serverName: repository.serverName,
-    destinationPath: repository.destinationPath,
-    endpointURL: repository.endpointURL,
+    ...describePlace(repository),
     backupId: record.id,
     backupName: record.name,
     type: record.type,

@@ -1,6 +1,6 @@
 // For each Cluster that uses the plugin: its sidecars' access follows its stores, and their reports are answered.
 import { isDeepStrictEqual } from "node:util";
-import { apiVersion, instanceReports } from "#api/kinds.ts";
+import { instanceReports } from "#api/kinds.ts";
 import type { InstanceReport } from "#api/gen/instance-report.ts";
 import type { ObjectStore } from "#api/gen/object-store.ts";
 import { decodeBackup } from "#cnpg/backup.ts";
@@ -51,9 +51,10 @@ export function clusterReconcile(deps: ClusterDeps): Reconcile {
     for (const announcement of planAnnouncements(report)) await deps.events.record(object, announcement, signal);
     const wishes = planWishes(report, await findDeleted(deps, report, signal));
     if (isDeepStrictEqual(wishes, report.spec ?? {})) return {};
-    const { namespace = "", name } = report.metadata;
-    const wish: InstanceReport = { apiVersion, kind: "InstanceReport", metadata: { name, namespace }, spec: wishes };
-    await deps.client.apply(instanceReports, wish, { fieldManager: "holdfast-wishes", signal });
+    // Not by apply: taking the last field away makes spec null there, which the API server refuses (tried with 1.34).
+    const { switchWalAfter = null, cancelBackup = null } = wishes;
+    const options = { type: "merge", fieldManager: "holdfast-wishes", signal } as const;
+    await deps.client.patch(instanceReports, key, { spec: { switchWalAfter, cancelBackup } }, options);
     logger.info({ wishes }, "the sidecars are asked");
     return {};
   };

@@ -42,6 +42,8 @@ export const reasons = [
   // What the sidecars report.
   "ArchiveFailing",
   "NoReport",
+  // How a schedule stands.
+  "Suspended",
   // How a backup goes.
   "ClusterNotFound",
   "PluginNotConfigured",
@@ -55,7 +57,5 @@ export const reasons = [
   "MissingMetadata",
   "MissingData",
   "MissingWAL",
-  // How a schedule stands.
-  "Suspended",
 ] as const;
 export type Reason = (typeof reasons)[number];

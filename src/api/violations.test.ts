@@ -48,6 +48,15 @@ describe("a violation of the schema", () => {
     expect(told({}, beside)).toEqual([line]);
   });
 
+  it("that makes the object unreadable is told first, however many fields there are too many", () => {
+    const fields = Object.fromEntries(Array.from({ length: 5_000 }, (_, n) => [`field${n}`, 1]));
+    validate({ ...fields, configuration: { destinationPath: 7 } });
+    expect(readViolations("spec", validate.errors)[0]).toMatchObject({
+      field: "spec.configuration.destinationPath",
+      isUnknownField: false,
+    });
+  });
+
   it("never makes a long story of a long value", () => {
     const fields = Object.fromEntries(Array.from({ length: 5_000 }, (_, n) => [`${"x".repeat(100)}${n}`, 1]));
     validate({ configuration: fields });

@@ -16,8 +16,12 @@ export interface Violation {
 export function readViolations(root: string, errors: readonly ErrorObject[] | null | undefined): Violation[] {
   // Of "a number or a text" ajv tells each of the two as well.
   const told = (errors ?? []).filter((error) => !error.schemaPath.includes("/anyOf/"));
-  return told.slice(0, violationsMax).map((error) => read(root, error));
+  // Fields too many come last, so that of very many nothing is cut off that makes the object unreadable.
+  const rest = told.filter((error) => !isFieldTooMany(error));
+  return [...rest, ...told.filter(isFieldTooMany)].slice(0, violationsMax).map((error) => read(root, error));
 }
+
+const isFieldTooMany = ({ keyword }: ErrorObject): boolean => keyword === "additionalProperties";
 
 /** Nobody reads more, and there may be as many as an object has room for. */
 const violationsMax = 100;
@@ -63,6 +67,8 @@ function read(root: string, error: ErrorObject): Violation {
       return violation(`cannot be ${show(data)}`, patternHints[String(params["pattern"])]);
     case "minLength":
       return violation("must not be empty");
+    case "maxLength":
+      return violation(`must have at most ${Number(params["limit"])} letters`);
     case "minimum":
       return violation(`must be at least ${Number(params["limit"])}, not ${show(data)}`);
     case "maximum":

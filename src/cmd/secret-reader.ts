@@ -11,16 +11,22 @@ interface Secret extends KubeObject {
   readonly data?: Readonly<Record<string, string>>;
 }
 
-/** For the Secrets of one namespace. One that may not be read yet counts as "Unavailable": the Role may follow. */
-export const readSecretsOf =
-  (client: KubeClient, namespace: string): ReadSecret =>
-  async (selector, { signal }) => {
-    const secret = await find(client, { namespace, name: selector.name }, signal);
+/**
+ * For one reading of a store and the Secrets of its namespace. Each Secret is read once, so that the two halves of a key
+ * pair are of the same version. One that may not be read yet counts as "Unavailable": the Role may follow.
+ */
+export const readSecretsOf = (client: KubeClient, namespace: string): ReadSecret => {
+  const found = new Map<string, Promise<Secret | undefined>>();
+  return async (selector, { signal }) => {
+    const asked = found.get(selector.name) ?? find(client, { namespace, name: selector.name }, signal);
+    found.set(selector.name, asked);
+    const secret = await asked;
     if (secret === undefined) throw secretNotFound(selector);
     const value = secret.data?.[selector.key];
     if (value === undefined) throw secretKeyMissing(selector);
     return Buffer.from(value, "base64").toString("utf8");
   };
+};
 
 async function find(
   client: KubeClient,

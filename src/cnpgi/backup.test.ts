@@ -69,7 +69,8 @@ describe("the backup service", () => {
   it("makes one at a time, the next one after an end of any kind", async () => {
     const first = Promise.withResolvers<BackupOutcome>();
     const answers = [first.promise, Promise.resolve(outcome)];
-    const service = backupService({ backup: () => answers.shift() ?? Promise.reject(new Error("one too many")) });
+    const port = { backup: () => answers.shift() ?? Promise.reject(new Error("one too many")) };
+    const service = backupService(port, { patienceMs: 20 });
     const running = invoke(service, method.backup, request("b1"));
     await expect(invoke(service, method.backup, request("b2"))).rejects.toMatchObject({
       code: "RESOURCE_EXHAUSTED",
@@ -78,6 +79,24 @@ describe("the backup service", () => {
     first.reject(new Error("it broke"));
     await expect(running).rejects.toThrow("it broke");
     expect(await invoke(service, method.backup, request("b3"))).toMatchObject({ backupId: outcome.backupId });
+  });
+
+  it("lets the next one wait for one that is being given up, and runs those that wait one by one", async () => {
+    const ends = [Promise.withResolvers<BackupOutcome>(), Promise.withResolvers<BackupOutcome>()];
+    const begun: string[] = [];
+    const service = backupService({
+      backup: async ({ backup }) => {
+        begun.push(backup.metadata.name);
+        return (await ends[begun.length - 1]?.promise) ?? outcome;
+      },
+    });
+    const [first, ...others] = ["b1", "b2", "b3"].map((name) => invoke(service, method.backup, request(name)));
+    ends[0]!.reject(new Error("given up"));
+    await expect(first).rejects.toThrow("given up");
+    expect(begun).toHaveLength(2);
+    ends[1]!.resolve(outcome);
+    await Promise.all(others);
+    expect(begun.toSorted()).toEqual(["b1", "b2", "b3"]);
   });
 
   it.each([

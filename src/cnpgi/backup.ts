@@ -3,6 +3,7 @@
 import { decodeBackup, type Backup as CnpgBackup } from "#cnpg/backup.ts";
 import { decodeCluster, type Cluster } from "#cnpg/cluster.ts";
 import { pluginName, readPluginConfig, type StoreReference } from "#cnpg/plugin-config.ts";
+import { waitFor } from "#std/abort.ts";
 import { complete } from "./capabilities.ts";
 import {
   Backup,
@@ -49,23 +50,44 @@ export interface BackupPort {
   backup(order: BackupOrder, signal: AbortSignal): Promise<BackupOutcome>;
 }
 
-export function backupService(port: BackupPort): Service {
+/** A backup that is given up is through within seconds, and CNPG may have started the next one already. */
+const patienceMsDefault = 30_000;
+
+/** `patienceMs`: how long a call waits for the backup that runs before it is refused. */
+export function backupService(
+  port: BackupPort,
+  { patienceMs = patienceMsDefault }: { readonly patienceMs?: number } = {},
+): Service {
   const advertised = complete(BackupCapabilitiesResultSchema, {
     capabilities: [{ type: { case: "rpc", value: { type: Type.BACKUP } } }],
   });
-  let running: string | undefined;
+  let running: { readonly name: string; readonly ended: Promise<void> } | undefined;
+
+  /** Until the one that runs has ended; throws when the caller is gone or patience is at its end. */
+  async function untilEnded({ name, ended }: NonNullable<typeof running>, signal: AbortSignal, deadline: AbortSignal) {
+    try {
+      await waitFor(ended, AbortSignal.any([signal, deadline]));
+    } catch (error) {
+      signal.throwIfAborted();
+      const message = `backup ${name} is running in this pod: one at a time`;
+      throw new RpcError("RESOURCE_EXHAUSTED", message, { cause: error });
+    }
+  }
+
   return service(Backup, {
     getCapabilities: () => advertised,
     backup: async (request, { signal }) => {
       const order = backupOrder(request);
-      if (running !== undefined) {
-        throw new RpcError("RESOURCE_EXHAUSTED", `backup ${running} is running in this pod: one at a time`);
-      }
-      running = order.backup.metadata.name;
+      const deadline = AbortSignal.timeout(patienceMs);
+      // Between the last look at what runs and the claim nothing is awaited: of several that wait one goes on.
+      while (running !== undefined) await untilEnded(running, signal, deadline);
+      const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+      running = { name: order.backup.metadata.name, ended };
       try {
         return toResult(await port.backup(order, signal));
       } finally {
         running = undefined;
+        end();
       }
     },
   });

@@ -37,5 +37,7 @@ describe("two stores have nothing in common", () => {
   it("and one that names no bucket is nowhere", () => {
     expect(at("backups")).toBeUndefined();
     expect(at("s3://b", "minio")).toBeUndefined();
+    for (const spec of [undefined, {}, { configuration: null }, { configuration: { destinationPath: 7 } }])
+      expect(locationOf(spec as never, "one")).toBeUndefined();
   });
 });

@@ -1,19 +1,24 @@
 // Where a store's data are, as a text that is equal for two stores exactly when they share data, as far as names tell. Pure.
 import { parseDestination, type StoreSpec } from "./spec.ts";
 
-/** undefined when the spec names no place. `namespace` is the store's: short host names are Services in it. */
-export function locationOf({ configuration }: StoreSpec, namespace: string): string | undefined {
-  const destination = parseDestination(configuration.destinationPath);
-  const server = serverOf(configuration.endpointURL, namespace);
+/**
+ * undefined when the spec names no place, also because it is of another form than its schema wants: such a store may have
+ * been stored before. `namespace` is the store's: short host names are Services in it.
+ */
+export function locationOf(spec: StoreSpec | undefined, namespace: string): string | undefined {
+  const { destinationPath, endpointURL }: { destinationPath?: unknown; endpointURL?: unknown } =
+    spec?.configuration ?? {};
+  const destination = typeof destinationPath === "string" ? parseDestination(destinationPath) : undefined;
+  const server = serverOf(endpointURL, namespace);
   return destination && server && `s3 ${server} ${destination.bucket} ${destination.prefix}`;
 }
 
 /** Amazon's bucket names are unique over all its regions, so their endpoints are one server. */
 const amazon = "amazonaws.com";
 
-function serverOf(endpointURL: string | undefined, namespace: string): string | undefined {
+function serverOf(endpointURL: unknown, namespace: string): string | undefined {
   if (endpointURL === undefined) return amazon;
-  const url = URL.parse(endpointURL);
+  const url = typeof endpointURL === "string" ? URL.parse(endpointURL) : null;
   if (url === null) return undefined;
   const host = url.hostname.toLowerCase().replace(/\.$/, "");
   if (host.endsWith(`.${amazon}`) || host === amazon) return amazon;

@@ -1,5 +1,6 @@
 // Finds out what a store lets us do and where exactly it fails: one named check after the other, each with its latency.
 // What comes after a check that did not pass is not run, and says so.
+import { isIP } from "node:net";
 import { within, withDeadline } from "#std/abort.ts";
 import {
   attempt,
@@ -60,7 +61,9 @@ async function checkNetwork(probe: StoreProbe, caller: AbortSignal, signal: Abor
     attempt(caller, doing, () => within(limitMs, signal, (limited) => call({ signal: limited })));
   const resolved = await step(`resolve ${host}`, stepMs, (limited) => probe.resolve(limited));
   if (resolved.error !== undefined) return [network("Resolve", resolved)];
-  const checks = [passed("Resolve", `${host} leads to an address`, resolved)];
+  const checks = [
+    passed("Resolve", isIP(host) === 0 ? `${host} leads to an address` : `${host} is an address`, resolved),
+  ];
   const connected = await step(`connect to ${host}:${port}`, connectMs, (limited) => probe.connect(limited));
   if (connected.error !== undefined) return [...checks, network("Connect", connected)];
   checks.push(passed("Connect", `${host}:${port} takes connections`, connected));

@@ -107,6 +107,51 @@ describe("the first use of a store", () => {
   });
 });
 
+describe("a store that is read for the one who asks", () => {
+  it("is as it is now, however lately it was read", async () => {
+    const { world, get } = aWorld();
+    const reload = () => world.source.reload("minio", { signal });
+    const before = await reload();
+    world.answer = async () => aConfig({ bucket: "other" });
+    const after = await reload();
+    expect(after.config.bucket).toBe("other");
+    expect(after.generation).toBe(before.generation + 1);
+    expect((await get()).store).toBe(after.store);
+    expect((await reload()).config).toBe(after.config);
+  });
+
+  it("says what is wrong now, while others go on with what was read before", async () => {
+    const { world, get } = aWorld();
+    const { store } = await get();
+    const missing = new StoreConfigError("SecretNotFound", "secret login does not exist");
+    world.answer = () => Promise.reject(missing);
+    await expect(world.source.reload("minio", { signal })).rejects.toBe(missing);
+    expect((await get()).store).toBe(store);
+    world.answer = async () => aConfig();
+    expect((await world.source.reload("minio", { signal })).store).toBe(store);
+  });
+
+  it("is asked for again when the API server fails once", async () => {
+    const { world, get } = aWorld();
+    await get();
+    world.answer = () => (world.loads < 3 ? Promise.reject(away()) : Promise.resolve(aConfig({ bucket: "other" })));
+    expect((await world.source.reload("minio", { signal })).config.bucket).toBe("other");
+  });
+
+  it("does not take the answer of a read that began before", async () => {
+    const { world, get } = aWorld();
+    await get();
+    const { promise, resolve } = Promise.withResolvers<StoreConfig>();
+    world.answer = () => promise;
+    world.nowMs += 31_000;
+    await get();
+    const reloaded = world.source.reload("minio", { signal });
+    world.answer = async () => aConfig({ bucket: "new" });
+    resolve(aConfig({ bucket: "old" }));
+    expect((await reloaded).config.bucket).toBe("new");
+  });
+});
+
 describe("a store in use", () => {
   it("is read again in the background after 30 s", async () => {
     const { world, settle, get } = aWorld();

@@ -37,6 +37,11 @@ export interface StoreSource {
    * with the signal's reason.
    */
   get(name: string, options: CallOptions): Promise<OpenedStore>;
+  /**
+   * The store as it is now: read for this call. Rejects with what stands in the way of that, while `get` goes on with what
+   * was read before.
+   */
+  reload(name: string, options: CallOptions): Promise<OpenedStore>;
   /** What is held may be outdated: the next `get` reads it again. */
   invalidate(name: string): void;
   /** Closes all stores. */
@@ -133,7 +138,7 @@ export function createStoreSource({ load, open, logger, now }: StoreSourceOption
     }
   }
 
-  async function refresh(name: string, held: Held): Promise<void> {
+  async function readAgain(name: string, held: Held): Promise<void> {
     held.invalidated = false;
     held.triedAtMs = now();
     try {
@@ -147,9 +152,17 @@ export function createStoreSource({ load, open, logger, now }: StoreSourceOption
         logger.warn({ store: name, err: error }, "object store cannot be read again; the last settings stay in use");
       }
       held.failing = true;
-    } finally {
-      held.refreshing = undefined;
+      throw error;
     }
+  }
+
+  /** In the background, where nobody hears of a failure. */
+  function refresh(name: string, held: Held): Promise<void> {
+    const refreshing = readAgain(name, held)
+      .catch(() => undefined)
+      .finally(() => (held.refreshing = undefined));
+    held.refreshing = refreshing;
+    return refreshing;
   }
 
   async function adopt(name: string, held: Held, config: StoreConfig): Promise<void> {
@@ -173,7 +186,7 @@ export function createStoreSource({ load, open, logger, now }: StoreSourceOption
     const sinceTryMs = now() - held.triedAtMs;
     const isDue = sinceTryMs >= refreshAfterMs || (held.invalidated && sinceTryMs >= invalidatedGapMs);
     if (held.refreshing !== undefined || !isDue) return false;
-    held.refreshing = refresh(name, held);
+    void refresh(name, held);
     return true;
   }
 
@@ -183,6 +196,21 @@ export function createStoreSource({ load, open, logger, now }: StoreSourceOption
     const held = stores.get(name) ?? (await first(name, signal));
     const isOutdated = held.invalidated || now() - held.readAtMs >= staleAfterMs;
     if (refreshIfDue(name, held) && isOutdated) await patiently(held.refreshing, signal);
+    return held.opened;
+  }
+
+  async function reload(name: string, { signal }: CallOptions): Promise<OpenedStore> {
+    signal.throwIfAborted();
+    closing.signal.throwIfAborted();
+    const held = stores.get(name);
+    if (held === undefined) return (await first(name, signal)).opened;
+    // One that is under way may have begun before what the caller knows of; its end must not undo this one.
+    if (held.refreshing !== undefined) await waitFor(held.refreshing, signal);
+    const bounds = { attempts: 3, firstMs: 250, maxMs: 1_000, signal, isTransient };
+    await retry(() => waitFor(readAgain(name, held), signal), bounds).catch((error: unknown) => {
+      signal.throwIfAborted();
+      throw notReadable(name, error);
+    });
     return held.opened;
   }
 
@@ -200,6 +228,7 @@ export function createStoreSource({ load, open, logger, now }: StoreSourceOption
 
   return {
     get,
+    reload,
     invalidate,
     close: () => {
       closing.abort(new Error("the stores are closed"));

@@ -27,6 +27,7 @@ describe("an ObjectStore's spec", () => {
   });
 
   const { s3Credentials } = aSpec().configuration;
+  const partMessage = 'the path has a part that is empty, "." or ".."';
   it.each<[string, Parameters<typeof aSpec>[0], string[]]>([
     [
       "a path that is no URL",
@@ -107,12 +108,53 @@ describe("an ObjectStore's spec", () => {
         "InvalidSpec .data.additionalCommandArgs: --max-archive-size is not known here; known are --min-chunk-size, --read-timeout, --max-bandwidth, --max-concurrency",
       ],
     ],
+    ["a path upwards", { destinationPath: "s3://backups/../x" }, [`InvalidSpec .destinationPath: ${partMessage}`]],
+    ["an empty part", { destinationPath: "s3://backups/a//b" }, [`InvalidSpec .destinationPath: ${partMessage}`]],
+    [
+      "a line break in the path",
+      { destinationPath: "s3://backups/a\nb" },
+      ["InvalidSpec .destinationPath: the path holds spaces, backslashes or control characters"],
+    ],
+    [
+      "a login in the destination",
+      { destinationPath: "s3://me:hunter2@backups/" },
+      ["InvalidSpec .destinationPath: not the name of a bucket"],
+    ],
+    [
+      "a path longer than any key",
+      { destinationPath: `s3://backups/${"x".repeat(600)}` },
+      ["InvalidSpec .destinationPath: the path is longer than 512 bytes"],
+    ],
+    [
+      "an authority for a line in clear text",
+      { endpointURL: "http://minio:9000", endpointCA: key("ca.crt") },
+      ["InvalidSpec .endpointCA: nothing is verified, because endpointURL is http and not https"],
+    ],
+    [
+      "a Secret that cannot be",
+      { s3Credentials: { ...s3Credentials, accessKeyId: { name: "Not A Name", key: "a b" } } },
+      [
+        "InvalidSpec .s3Credentials.accessKeyId.name: cannot be the name of a Secret",
+        "InvalidSpec .s3Credentials.accessKeyId.key: cannot be a key of a Secret",
+      ],
+    ],
+    [
+      "more tags than S3 takes",
+      { tags: Object.fromEntries(Array.from({ length: 11 }, (_, n) => [`t${n}`, "x"])) },
+      ["InvalidSpec .tags: an object has at most 10 tags, these are 11"],
+    ],
+    [
+      "tags that S3 refuses",
+      { tags: { "aws:a": "x" }, historyTags: { b: "x\ny" } },
+      ["InvalidSpec .tags.aws:a: S3 refuses this tag", "InvalidSpec .historyTags.b: S3 refuses this tag"],
+    ],
   ])("is refused with %s", (_, changes, problems) => {
     expect(problemsOf(changes)).toEqual(problems);
   });
 
   it("never repeats a password that stands in a URL", () => {
     expect(JSON.stringify(specProblems(aSpec({ endpointURL: "http://me:hunter2@minio" })))).not.toContain("hunter2");
+    expect(JSON.stringify(specProblems(aSpec({ destinationPath: "s3://me:hunter2@b/" })))).not.toContain("hunter2");
   });
 
   it("tells all its problems at once", () => {

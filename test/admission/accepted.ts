@@ -38,7 +38,24 @@ const store = (
 ): Accepted => ({
   what,
   kind: "ObjectStore",
-  object: { apiVersion, kind: "ObjectStore", metadata: { name }, spec } as KubeObject,
+  object: { apiVersion, kind: "ObjectStore", metadata: { name }, spec },
+  warned,
+});
+
+const cluster = (
+  what: string,
+  name: string,
+  spec: Readonly<Record<string, unknown>>,
+  warned: readonly string[] = [],
+): Accepted => ({
+  what,
+  kind: "Cluster",
+  object: {
+    apiVersion: "postgresql.cnpg.io/v1",
+    kind: "Cluster",
+    metadata: { name },
+    spec: { instances: 3, storage: { size: "1Gi" }, ...spec },
+  },
   warned,
 });
 
@@ -120,5 +137,31 @@ export const acceptedObjects: readonly Accepted[] = [
       },
     },
     ["TMPDIR has no effect", "spec.retention.mode"],
+  ),
+  cluster("the Cluster of the Barman Cloud plugin's examples, the plugin's name changed", "cluster-example", {
+    plugins: [{ name: "holdfast.dev", isWALArchiver: true, parameters: { barmanObjectName: "minio-store" } }],
+  }),
+  cluster(
+    "the Cluster of its usage page, which leaves the flag out",
+    "cluster-usage",
+    { plugins: [{ name: "holdfast.dev", parameters: { barmanObjectName: "minio-store" } }] },
+    ["spec.plugins[0].isWALArchiver: is not true"],
+  ),
+  cluster(
+    "its Cluster that is recovered and archives nothing",
+    "cluster-restore",
+    {
+      bootstrap: { recovery: { source: "source" } },
+      externalClusters: [
+        {
+          name: "source",
+          plugin: {
+            name: "holdfast.dev",
+            parameters: { barmanObjectName: "minio-store", serverName: "cluster-example" },
+          },
+        },
+      ],
+    },
+    ["nobody archives the WAL of this Cluster"],
   ),
 ];

@@ -351,36 +351,34 @@ const tags: readonly RefusedSpec[] = [
   configured("a tag with an ampersand", { tags: { "a&b": "x" } }, "tags."),
 ];
 
-const sidecars: readonly RefusedSpec[] = [
-  ...(
+const sidecars: readonly RefusedSpec[] = (
+  [
+    ["a variable with a space in its name", { env: [{ name: "MY VAR" }] }, "env[0].name"],
+    ["a variable that begins with a digit", { env: [{ name: "1A" }] }, "env[0].name"],
+    ["a variable without a name", { env: [{ value: "1" }] }, "env[0]"],
+    ["a variable with an empty name", { env: [{ name: "", value: "1" }] }, "env[0].name"],
+    ["a variable twice", { env: [{ name: "A" }, { name: "B" }, { name: "A" }] }, "env[2].name"],
+    ["a variable with two values", { env: [{ name: "A", value: "1", valueFrom: { fieldRef: {} } }] }, "env[0]"],
+    ["a variable from nowhere", { env: [{ name: "A", valueFrom: {} }] }, "env[0].valueFrom"],
+    ["a variable from an unknown source", { env: [{ name: "A", valueFrom: { vault: {} } }] }, "env[0].valueFrom"],
+    ["more variables than a pod bears", { env: Array.from({ length: 101 }, (_, n) => ({ name: `A${n}` })) }, "env"],
+    ["memory that is no quantity", { resources: { limits: { memory: "lots" } } }, "resources.limits.memory"],
+    ["a negative quantity", { resources: { requests: { cpu: "-1" } } }, "resources.requests.cpu"],
+    ["a quantity in a unit of no one", { resources: { limits: { memory: "128MB" } } }, "resources.limits.memory"],
+    ["a resource that no container has", { resources: { limits: { ram: "1Gi" } } }, "resources.limits.ram"],
     [
-      ["a variable with a space in its name", { env: [{ name: "MY VAR" }] }, "env[0].name"],
-      ["a variable that begins with a digit", { env: [{ name: "1A" }] }, "env[0].name"],
-      ["a variable without a name", { env: [{ value: "1" }] }, "env[0]"],
-      ["a variable with an empty name", { env: [{ name: "", value: "1" }] }, "env[0].name"],
-      ["a variable twice", { env: [{ name: "A" }, { name: "B" }, { name: "A" }] }, "env[2].name"],
-      ["a variable with two values", { env: [{ name: "A", value: "1", valueFrom: { fieldRef: {} } }] }, "env[0]"],
-      ["a variable from nowhere", { env: [{ name: "A", valueFrom: {} }] }, "env[0].valueFrom"],
-      ["a variable from an unknown source", { env: [{ name: "A", valueFrom: { vault: {} } }] }, "env[0].valueFrom"],
-      ["more variables than a pod bears", { env: Array.from({ length: 101 }, (_, n) => ({ name: `A${n}` })) }, "env"],
-      ["memory that is no quantity", { resources: { limits: { memory: "lots" } } }, "resources.limits.memory"],
-      ["a negative quantity", { resources: { requests: { cpu: "-1" } } }, "resources.requests.cpu"],
-      ["a quantity in a unit of no one", { resources: { limits: { memory: "128MB" } } }, "resources.limits.memory"],
-      ["a resource that no container has", { resources: { limits: { ram: "1Gi" } } }, "resources.limits.ram"],
-      [
-        "a request above its limit",
-        { resources: { requests: { memory: "1Gi" }, limits: { memory: "512Mi" } } },
-        "resources.requests.memory",
-      ],
-      ["a quantity that is a list", { resources: { limits: { cpu: [1] } } }, "resources.limits.cpu"],
-      ["a level that logs have not", { logLevel: "verbose" }, "logLevel"],
-      ["an interval of nothing", { retentionPolicyIntervalSeconds: 0 }, "retentionPolicyIntervalSeconds"],
-      ["a negative interval", { retentionPolicyIntervalSeconds: -5 }, "retentionPolicyIntervalSeconds"],
-    ] as const
-  ).map(([what, settings, name]) =>
-    beside(what, { instanceSidecarConfiguration: settings }, `instanceSidecarConfiguration.${name}`),
-  ),
-];
+      "a request above its limit",
+      { resources: { requests: { memory: "1Gi" }, limits: { memory: "512Mi" } } },
+      "resources.requests.memory",
+    ],
+    ["a quantity that is a list", { resources: { limits: { cpu: [1] } } }, "resources.limits.cpu"],
+    ["a level that logs have not", { logLevel: "verbose" }, "logLevel"],
+    ["an interval of nothing", { retentionPolicyIntervalSeconds: 0 }, "retentionPolicyIntervalSeconds"],
+    ["a negative interval", { retentionPolicyIntervalSeconds: -5 }, "retentionPolicyIntervalSeconds"],
+  ] as const
+).map(([what, settings, name]) =>
+  beside(what, { instanceSidecarConfiguration: settings }, `instanceSidecarConfiguration.${name}`),
+);
 
 export const refusedStores: readonly RefusedSpec[] = [
   ...shapes,

@@ -8,7 +8,7 @@ import { cnpgNamespace, type Deployment, isRolledOut } from "./cnpg.ts";
 import { command } from "./command.ts";
 import { isExternal } from "./env.ts";
 import { ClusterError } from "./errors.ts";
-import { type KubeApi, openKubeApi } from "./kube-api.ts";
+import { type KubeApi, KubeStatusError, openKubeApi } from "./kube-api.ts";
 import { alone } from "./lock.ts";
 import { certificatePath, kubeconfigPath, repositoryRoot, statePath, userPrograms } from "./paths.ts";
 import { announced, type Run, type RunOptions, startRun, until } from "./run.ts";
@@ -62,6 +62,31 @@ const waitForRollout = async (api: KubeApi, run: Run): Promise<void> => {
   }
 };
 
+/**
+ * The API server asks the operator before it stores an object of ours, and refuses all of them until it can: the operator
+ * writes the authorities first, and a Service's endpoints come after the pods. Tried with a store that must be refused.
+ */
+const waitForAdmission = async (api: KubeApi, run: Run): Promise<void> => {
+  const path = `/apis/holdfast.dev/v1alpha1/namespaces/${cnpgNamespace}/objectstores?dryRun=All`;
+  const body = {
+    apiVersion: "holdfast.dev/v1alpha1",
+    kind: "ObjectStore",
+    metadata: { name: "is-admission-there" },
+    spec: { configuration: { destinationPath: "nowhere" } },
+  };
+  const isThere = async (): Promise<boolean> => {
+    try {
+      await api.send(path, { method: "POST", body, signal: run.signal, timeoutMs: 8_000 });
+    } catch (error) {
+      if (error instanceof KubeStatusError && error.message.includes("is not the URL of a bucket")) return true;
+      throw error;
+    }
+    throw new Error("a store that must be refused was accepted");
+  };
+  const options = { signal: run.signal, timeoutMs: 60_000, intervalMs: 250 };
+  await until("admission to answer", isThere, options);
+};
+
 /** `kubectl holdfast`, once the tree has it, runs from the bundle. */
 const linkPlugin = async (): Promise<void> => {
   const program = join(distRoot, "kubectl-holdfast.js");
@@ -93,6 +118,7 @@ export const deploy = async (options: DeployOptions = {}): Promise<string> => {
       await announced(run, `rolling out ${image}`, async () => {
         await applyConfiguration(config, image, run);
         await waitForRollout(api, run);
+        await waitForAdmission(api, run);
       });
     } finally {
       api.close();

@@ -15,6 +15,7 @@ import { usualPolicy } from "#kube/pki/plan.ts";
 import { createRestClient } from "#kube/rest-client.ts";
 import { loadClientNodeTransport } from "#kube/transport-client-node.ts";
 import { createLogger } from "#observe/logger.ts";
+import { followCertificates } from "../../src/cmd/operator/certificates.ts";
 import { type ApiServer, startApiServer } from "./api-server.ts";
 import { adminClient, signal } from "./kube-widget.ts";
 
@@ -130,6 +131,22 @@ describe("the authorities of the webhooks", () => {
     const options = { type: "merge", signal: signal() } as const;
     await expect(operator.patch(webhookConfigurations, { name: "other" }, {}, options)).rejects.toThrow(/forbidden/);
     await expect(operator.delete(webhookConfigurations, { name: "holdfast" }, options)).rejects.toThrow(/forbidden/);
+  });
+});
+
+describe("a replica", () => {
+  it("makes its certificate itself where the leader, of an earlier version, does not", async () => {
+    const secret = "holdfast-webhook-tls";
+    const logger = createLogger("error");
+    await admin.delete(secrets, { namespace, name: secret }, { signal: signal() });
+    const keeper = installationCertificates({ client: operator, namespace, policy: usualPolicy, logger });
+    const place = { client: operator, namespace, secret, logger, makeAfterMs: 100 };
+    const stop = new AbortController();
+    const make = (until: AbortSignal): Promise<number> => keeper.keep(until);
+    const followed = await followCertificates({ ...place, make }, AbortSignal.any([stop.signal, signal()]));
+    expect(followed.current().certificate).toContain("BEGIN CERTIFICATE");
+    expect(Buffer.from((await authorities()) ?? "", "base64").toString()).toBe(followed.current().clientCa);
+    stop.abort();
   });
 });
 

@@ -106,6 +106,12 @@ describe("what is refused, by the fields that are wrong", () => {
       expect((await client.list(resource, { signal: signal() })).items).toEqual([]);
   });
 
+  it("says what to write also where the API server itself refuses", async () => {
+    const refusal = await create("ObjectStore", thing("days", { ...goodStore, retentionPolicy: "30" }));
+    expect(refusal).toContain("spec.retentionPolicy");
+    expect(refusal).toContain("write a number and d, w or m, such as 30d");
+  });
+
   it("says all that is wrong at once, sorted, as kubectl lists it", async () => {
     const spec = { configuration: { destinationPath: "x", wal: { compresion: "gzip" } }, retentionPolice: "1d" };
     const { stderr, status } = await kubectl(["create", "--validate=ignore", "-f", "-"], {
@@ -197,6 +203,7 @@ describe("an object that is wrong already", () => {
 
   it("is never kept from going away", async () => {
     expect(await remove("ObjectStore", "kept", namespace)).toBeUndefined();
+    expect(await change("ObjectStore", "kept", { spec: { retentionPolicy: "8d" } }, namespace)).toBeUndefined();
     expect(await change("ObjectStore", "kept", { metadata: { finalizers: null } }, namespace)).toBeUndefined();
     expect(await client.get(resources.ObjectStore, { namespace, name: "kept" }, { signal: signal() })).toBeUndefined();
   });
@@ -315,9 +322,9 @@ describe("the webhooks' certificate", () => {
   it("is renewed, authority and all, without one request failing", async () => {
     const successor = await makeAuthority();
     const outcomes: (string | undefined)[] = [];
-    let stop = false;
+    const stop = new AbortController();
     const asking = (async () => {
-      while (!stop)
+      while (!stop.signal.aborted)
         outcomes.push(await create("ObjectStore", thing("probe", { configuration: { destinationPath: "x" } })));
     })();
     const both = Buffer.from(admission.authority.certificate + successor.certificate).toString("base64");
@@ -326,7 +333,7 @@ describe("the webhooks' certificate", () => {
     admission.server.updateCertificates(await issueServing(successor));
     await admission.configure({ caBundle: Buffer.from(successor.certificate).toString("base64") });
     await waitUntil("requests go on", () => outcomes.length > 60);
-    stop = true;
+    stop.abort();
     await asking;
     expect(outcomes.filter((text) => !text?.includes("destinationPath"))).toEqual([]);
   });

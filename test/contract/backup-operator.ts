@@ -6,9 +6,12 @@ import { parse, parseAllDocuments } from "yaml";
 import { afterAll, beforeAll } from "vitest";
 import { apiVersion, backups, instanceReports, objectStores } from "#api/kinds.ts";
 import type { Backup } from "#api/gen/backup.ts";
+import type { InstanceReport } from "#api/gen/instance-report.ts";
 import * as cnpg from "#cnpg/resources.ts";
 import { backupReconcile, backupSources } from "#controllers/backup/controller.ts";
 import { mirrorReconcile } from "#controllers/backup/mirror.ts";
+import { createAccessKeeper } from "#controllers/cluster/access-keeper.ts";
+import { clusterReconcile, clusterSources } from "#controllers/cluster/controller.ts";
 import { Catalogs } from "#controllers/catalogs.ts";
 import { storeReconcile, storeSources } from "#controllers/object-store/controller.ts";
 import { Trigger } from "#controllers/trigger.ts";
@@ -138,6 +141,7 @@ export class BackupOperator {
       clusters,
       client,
       openStore: operatorStores.open,
+      access: createAccessKeeper(client, (home, name) => stores.get({ namespace: home, name })),
       events: createEventRecorder({ client, instance: "test", logger }),
       catalogs: new Catalogs(),
       lookAtStore: new Trigger(),
@@ -147,6 +151,7 @@ export class BackupOperator {
     const informers: readonly Informer<KubeObject>[] = [stores, clusters, ...Object.values(own)];
     return Promise.all([
       ...informers.map((informer) => informer.run(stop)),
+      run("cluster", clusterSources(shared), clusterReconcile(shared)),
       run("objectstore", storeSources(shared), storeReconcile(shared)),
       run("backup", backupSources(shared), backupReconcile(shared)),
       run("cnpg-backup", [sourceOf(own.cnpgBackups, ownKey), sourceOf(own.backups, () => [])], mirrorReconcile(shared)),
@@ -166,8 +171,14 @@ export class BackupOperator {
       },
     };
     await this.client.create(cnpg.clusters, cluster, { signal: signal() });
-    const report: KubeObject = { apiVersion, kind: "InstanceReport", metadata: { name, namespace } };
-    await this.client.create(instanceReports, report, { signal: signal() });
+    await waitUntil(`the report of ${name} is made`, async () => (await this.wishes(name)) !== undefined);
+  }
+
+  /** What is asked of the sidecars of a Cluster; undefined while nobody could ask. */
+  async wishes(cluster: string): Promise<InstanceReport["spec"]> {
+    const key = { namespace, name: cluster };
+    const report = await this.client.get<InstanceReport>(instanceReports, key, { signal: signal() });
+    return report && (report.spec ?? {});
   }
 
   async request(name: string, cluster: string, spec: Partial<Backup["spec"]> = {}): Promise<void> {

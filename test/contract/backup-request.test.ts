@@ -123,6 +123,8 @@ describe("a CNPG Backup that someone else made", () => {
       namespaced: true,
     };
     await operator.client.create(cnpgBackups, made, { signal: signal() });
+    // Much is said of it before its record can be seen.
+    for (let step = 0; step < 10; step++) await operator.say("theirs-1", { phase: "started", error: `step ${step}` });
     await operator.put("theirs", "20261121T095409", "theirs-1");
     await operator.look();
     await operator.completed("theirs-1", "20261121T095409");
@@ -205,7 +207,12 @@ describe("a Backup whose data goes with it", () => {
     await operator.delete("busy");
     await waitUntil("CNPG's Backup is deleted", async () => (await operator.cnpgBackup("busy")) === undefined);
     await operator.untilPhase("busy", "Expiring");
+    await waitUntil("the sidecar is asked", async () => (await operator.wishes("busy"))?.cancelBackup === "busy");
     await operator.report("busy", undefined);
     await untilGone("busy");
+    await waitUntil(
+      "nothing is asked any more",
+      async () => !("cancelBackup" in ((await operator.wishes("busy")) ?? {})),
+    );
   });
 });

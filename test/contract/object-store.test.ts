@@ -175,6 +175,25 @@ describe("an ObjectStore", () => {
     expect(JSON.stringify(ours)).not.toMatch(/wrong-secret|contract-test-secret/);
   });
 
+  it("says nothing of a spec that it did not look at: each verdict is about the generation beside it", async () => {
+    const reconcile = storeReconcile(deps);
+    await login("moved", rightKey());
+    await storeNamed("moved", "moved");
+    await settle(reconcile, "moved");
+    expect(await condition("moved", "Ready")).toMatchObject({ status: "True", observedGeneration: 1 });
+    // Right after a look, from which the Secrets are still known.
+    const spec = { configuration: { destinationPath: "s3://missing/" } };
+    await client.patch(objectStores, { namespace, name: "moved" }, { spec }, { type: "merge", signal: signal() });
+    await waitUntil(
+      "the change is seen",
+      () => deps.stores.get({ namespace, name: "moved" })?.metadata.generation === 2,
+    );
+    await settle(reconcile, "moved");
+    const verdict = { status: "False", reason: "NoSuchBucket", observedGeneration: 2 };
+    expect(await condition("moved", "Ready")).toMatchObject(verdict);
+    expect((await shown("moved"))?.observedGeneration).toBe(2);
+  });
+
   it(
     "costs no write while nothing changes: 50 looks at 100 stores, some of them broken",
     { timeout: 400_000 },

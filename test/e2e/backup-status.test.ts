@@ -1,6 +1,6 @@
 // A Backup as a request: it shows how far it is, waits its turn, ends at its deadline or when it is deleted, and the next
 // one runs; its data goes with it where that is wished for. One cluster of one instance, and a store that can be frozen.
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { changed, exampleOf } from "./manifests.ts";
 import { startPrivateStore, type PrivateStore } from "./private-store.ts";
 import { apply, freshNamespace, kubectl, psql, read, until, untilHealthy } from "./steps.ts";
@@ -38,7 +38,11 @@ async function standingStill(name: string, spec: object = {}): Promise<void> {
   const frozen = store.freezeAt(/^PUT \S*data\.tar\S*partNumber=3/);
   await request(name, spec);
   await frozen;
-  const progress = await until(`${name} to show its progress`, 30_000, async () => shown(name, "{.status.progress}"));
+  const progress = await until(
+    `${name} to show its progress`,
+    30_000,
+    async () => (await shown(name, "{.status.progress}")) || undefined,
+  );
   expect(progress).toMatch(/^[\d.]+Mi\/[\d.]+Mi/);
 }
 
@@ -52,6 +56,8 @@ beforeAll(async () => {
   const rows = "SELECT i, md5(i::text) || md5((-i)::text) AS text FROM generate_series(1, 1200000) i";
   await psql(namespace, "pg-1", `CREATE TABLE filler AS ${rows}`);
 });
+
+afterEach(() => store.thaw());
 
 afterAll(async () => {
   await kubectl(["delete", "namespace", namespace, "--wait=false"]);
@@ -99,6 +105,8 @@ describe("a requested backup", () => {
     await until("the record", 20_000, () => isThere("backups.holdfast.dev/theirs"));
     await untilCondition("theirs", completed);
     expect(await shown("theirs", "{.metadata.labels.cnpg\\.io/cluster} {.metadata.ownerReferences}")).toBe("pg ");
+    const names = ["get", "backups", "-n", namespace, "-o", "jsonpath={.items[*].metadata.name}"];
+    expect(await kubectl(names), "one record a backup").toBe("after next theirs too-slow");
     await show("get", "backups", "-o", "wide");
     await show("describe", "backups.holdfast.dev", "after");
   });

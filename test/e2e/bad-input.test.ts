@@ -1,10 +1,11 @@
-// What people get wrong: each mistake is told where they look, by name, hangs nothing, overwrites nothing, and when it is
-// mended everything goes on by itself, without a restart. Three clusters of one instance serve all of it: "good" has
+// What people get wrong: each mistake is refused by name, and where admission is off it is told where they look, hangs
+// nothing, overwrites nothing, and when it is mended everything goes on by itself, without a restart. Three clusters of one instance serve all of it: "good" has
 // nothing wrong, "far" began with a store that does not answer, "late" with one that does not exist.
 import { once } from "node:events";
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { network, store as credentials } from "../cluster/settings.ts";
+import { setAdmission } from "./admission-switch.ts";
 import { untilArchiving, untilNotArchiving } from "./archiving.ts";
 import { objectsUnder } from "./objects.ts";
 import { applyAll, archivingTo, changed, exampleOf, withConfiguration, type Manifest } from "./manifests.ts";
@@ -36,16 +37,18 @@ const clusterNamed = (name: string, parameters: Readonly<Record<string, string>>
 /** Accepts connections and never answers. */
 const silence: Server = createServer((socket) => open.push(socket.on("error", () => undefined)));
 const open: Socket[] = [];
+const silentURL = (): string => `http://${network.node}:${(silence.address() as AddressInfo).port}`;
 
 beforeAll(async () => {
   silence.listen(0, network.node);
   await once(silence, "listening");
-  const { port } = silence.address() as AddressInfo;
   await freshNamespace(namespace);
+  // One of these has tablespaces.
+  await setAdmission(namespace, "off");
   await applyAll(namespace, [
     secret,
     store,
-    otherStore("silent", { endpointURL: `http://${network.node}:${port}` }),
+    otherStore("silent", { endpointURL: silentURL() }),
     clusterNamed("good", { objectStore: "minio" }),
     changed(clusterNamed("far", { objectStore: "silent" }), "far", {
       tablespaces: [{ name: "archive", storage: { size: "1Gi" } }],
@@ -55,6 +58,7 @@ beforeAll(async () => {
   // A store that does not answer, or does not exist, keeps no database from starting.
   await Promise.all(["good", "far", "late"].map((name) => untilHealthy(namespace, name)));
   await psql(namespace, "good-1", "CREATE TABLE notes (id bigserial PRIMARY KEY)");
+  await setAdmission(namespace, "on");
 });
 
 afterAll(async () => {
@@ -86,6 +90,61 @@ const untilBackup = (name: string, phase: "Completed" | "Failed"): Promise<strin
     const [now, error = ""] = (await read(namespace, `backups.holdfast.dev/${name}`, fields)).split("|");
     return now === phase && `${phase} ${error}`;
   });
+
+// First what admission refuses; then it is off, and the rest is about what the operator and the sidecars do by themselves.
+describe("at the door", () => {
+  afterAll(() => setAdmission(namespace, "off"));
+
+  const refuse = async (change: Promise<unknown>, message: RegExp): Promise<void> => {
+    await expect(change).rejects.toThrow(message);
+  };
+
+  it("a store that cannot work is refused by field", async () => {
+    const apply = (name: string, configuration: object): Promise<string> => {
+      const input = JSON.stringify(otherStore(name, configuration as Readonly<Record<string, unknown>>));
+      return kubectl(["apply", "--namespace", namespace, "--validate=ignore", "-f", "-"], { input });
+    };
+    const field = String.raw`spec\.configuration\.`;
+    await refuse(
+      apply("snappy", { data: { compression: "snappy" } }),
+      new RegExp(`${field}data\\.compression: not supported yet: snappy`),
+    );
+    await refuse(
+      apply("misspelt", { wal: { compresion: "zstd" } }),
+      new RegExp(`${field}wal\\.compresion: unknown field \\(did you mean compression\\?\\)`),
+    );
+    const stores = await kubectl(["get", "objectstores", "--namespace", namespace, "-o", "name"]);
+    expect(stores).not.toMatch(/snappy|misspelt/);
+  });
+
+  it("a Cluster with a wrong parameter, tablespaces or another's archive is refused, and stays as it is", async () => {
+    const unknown = (name: string) => new RegExp(`spec\\.plugins\\[0\\]\\.parameters\\.${name}: unknown parameter`);
+    await refuse(setParameters("late", { objectStor: "minio" }), unknown("objectStor"));
+    await refuse(setParameters("late", { objectStore: "minio", servername: "other" }), unknown("servername"));
+    await refuse(
+      setParameters("late", { objectStore: "minio", serverName: "good" }),
+      /the archive "good" in ObjectStore minio is in use by Cluster good/,
+    );
+    const spaces = { tablespaces: [{ name: "archive", storage: { size: "1Gi" } }] };
+    const wide = changed(clusterNamed("wide", { objectStore: "minio" }), "wide", spaces);
+    await refuse(applyAll(namespace, [wide]), /spec\.tablespaces: not supported yet: tablespaces/);
+    const parameters = "{.spec.plugins[0].parameters}";
+    expect(await read(namespace, "clusters.postgresql.cnpg.io/late", parameters)).toBe('{"objectStore":"absent"}');
+  });
+
+  it("a store that a Cluster archives to is neither deleted nor moved", async () => {
+    const deletion = kubectl(["delete", "--namespace", namespace, "objectstores/minio"]);
+    await refuse(deletion, /Cluster good archives to this store/);
+    await refuse(
+      applyAll(namespace, [withConfiguration(store, "minio", { destinationPath: "s3://elsewhere/" })]),
+      /spec\.configuration\.destinationPath: Cluster good archives here/,
+    );
+    // Where archiving has never worked, a mistyped place may be corrected.
+    const moved = JSON.stringify(otherStore("silent"));
+    const args = ["apply", "--namespace", namespace, "--dry-run=server", "-f", "-"];
+    await until("the silent store to be free to move", 60_000, async () => kubectl(args, { input: moved }));
+  });
+});
 
 // The suites run beside each other, each on objects of its own; the cases of a suite follow one another.
 const beside = { concurrent: true } as const;

@@ -128,7 +128,8 @@ describe("a store whose certificate is not known", () => {
       { apiVersion: "v1", kind: "Secret", metadata: { name: "authority" }, stringData: ca },
       withConfiguration(store, "secure", { endpointURL, endpointCA: { name: "authority", key: "ca.crt" } }),
     ]);
-    await untilReady("secure", "True", "Succeeded", 45_000);
+    // A changed spec is looked at at once.
+    await untilReady("secure", "True", "Succeeded", 15_000);
     expect((await checksOf("secure"))["TLS"]).toBe("Passed");
   });
 });

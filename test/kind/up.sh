@@ -37,6 +37,8 @@ images: [{name: holdfast, newName: docker.io/holdfast/holdfast, newTag: "$tag"}]
 K
 kubectl apply --server-side --force-conflicts -k "$work"
 kubectl --namespace cnpg-system rollout status deployment/holdfast --timeout 180s
+# The API server asks the operator before it stores anything of ours, which begins a moment later.
+timeout 60 sh -c 'until kubectl create --dry-run=server -f examples/backup.yaml > /dev/null; do sleep 1; done'
 
 cat >&3 <<K
 export HOLDFAST_EXTERNAL=1

@@ -3,6 +3,7 @@
 import { labels } from "#api/names.ts";
 import { archiving } from "#cnpg/wal-roles.ts";
 import type { BackupOrder, BackupOutcome, BackupPort } from "#cnpgi/backup.ts";
+import { refuseParameters } from "#cnpgi/backup-parameters.ts";
 import { RpcError } from "#cnpgi/status-code.ts";
 import { BackupError } from "#engine/backup/errors.ts";
 import { runBackup } from "#engine/backup/run.ts";
@@ -93,7 +94,7 @@ export function createBackups({ surroundings, stores, logger }: BackupDeps): Ins
   }
 
   async function backup(order: BackupOrder, signal: AbortSignal): Promise<BackupOutcome> {
-    refuseParameters(order);
+    refuseParameters(order.parameters);
     cancellation = new AbortController();
     running = { name: order.backup.metadata.name, bytesDone: 0, bytesTotal: 0 };
     try {
@@ -115,16 +116,6 @@ export function createBackups({ surroundings, stores, logger }: BackupDeps): Ins
       if (running?.name === name) cancellation.abort(new Error("the backup was cancelled"));
     },
   };
-}
-
-/** A misspelt or foreign parameter must not give a backup in the wrong place with a green mark on it. */
-function refuseParameters({ parameters }: BackupOrder): void {
-  const [first] = Object.keys(parameters);
-  if (first !== undefined)
-    throw new RpcError(
-      "INVALID_ARGUMENT",
-      `pluginConfiguration.parameters.${first}: a backup takes no parameters yet; remove it`,
-    );
 }
 
 function notTheArchiver({ cluster }: BackupOrder, error: unknown): RpcError | undefined {

@@ -8,7 +8,7 @@ import type { ObjectStore } from "#store/store.ts";
 import { createFixture, eventually, first, frozenStore, logger, never, type Fixture } from "#test/bench/wal-fixture.ts";
 import { createWalPort } from "./wal.ts";
 
-const cluster = decodeCluster({ metadata: { name: "pg", namespace: "app", uid: "4b0c6f0e" }, spec: {} } as never);
+const cluster = decodeCluster({ metadata: { name: "pg", namespace: "app", uid: "4b0c6f0e" }, spec: {} });
 const reference = { name: "minio", serverName: "pg" };
 
 /** A port whose store is where `moveTo` said last; who works with the one before is told. */

@@ -25,11 +25,15 @@ export interface CertificatesPlace {
   readonly logger: Logger;
   /** Makes them when the leader does not. */
   readonly make?: (signal: AbortSignal) => Promise<unknown>;
+  /** How long the leader is waited for. */
+  readonly makeAfterMs?: number;
 }
 
 const lookEveryMs = 10_000;
-/** The leader makes them within seconds; one of an earlier version may know nothing of this Secret, and stays until this
- * replica serves. Writing is under lock, so two makers do no harm. */
+/**
+ * The leader makes them within seconds. One of an earlier version may know nothing of this Secret, and stays until this
+ * replica serves. Writing is under lock, so two makers do no harm.
+ */
 const makeAfterMs = 10_000;
 
 /** Follows until the signal aborts. */
@@ -55,7 +59,7 @@ async function readUntilThere(place: CertificatesPlace, signal: AbortSignal): Pr
   for (;;) {
     const found = await read(place, signal).catch(() => undefined);
     if (found !== undefined) return found;
-    if (place.make !== undefined && performance.now() - since > makeAfterMs) {
+    if (place.make !== undefined && performance.now() - since > (place.makeAfterMs ?? makeAfterMs)) {
       const { secret, logger } = place;
       await place.make(signal).catch((error: unknown) => logger.warn({ err: error, secret }, "certificates not made"));
       since = performance.now();

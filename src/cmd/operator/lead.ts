@@ -1,7 +1,6 @@
 // Everything that only one replica does: the controllers, with the caches that only they read.
 import { backupReconcile, backupSources } from "#controllers/backup/controller.ts";
 import { mirrorReconcile } from "#controllers/backup/mirror.ts";
-import { scheduleReconcile, scheduleSources } from "#controllers/backup-schedule/controller.ts";
 import { Catalogs } from "#controllers/catalogs.ts";
 import type { AccessKeeper } from "#controllers/cluster/access-keeper.ts";
 import { clusterReconcile, clusterSources } from "#controllers/cluster/controller.ts";
@@ -11,6 +10,7 @@ import {
   installationReconcile,
   installationSources,
 } from "#controllers/installation/controller.ts";
+import { scheduleReconcile, scheduleSources } from "#controllers/backup-schedule/controller.ts";
 import { storeReconcile, storeSources } from "#controllers/object-store/controller.ts";
 import { Trigger } from "#controllers/trigger.ts";
 import type { KubeClient } from "#kube/client.ts";

@@ -6,7 +6,7 @@ import type { KubeClient } from "#kube/client.ts";
 import type { Informer } from "#kube/informer.ts";
 import { keyOf, parseKey } from "#kube/object.ts";
 import type { Logger } from "#observe/logger.ts";
-import { StoreConfigError, type StoreConfig } from "#store/config.ts";
+import { StoreConfigError } from "#store/config.ts";
 import { openStore } from "#store/open.ts";
 import { createStoreSource, type StoreSource } from "#store/refreshing.ts";
 import { resolveStoreConfig } from "#store/resolve.ts";
@@ -30,26 +30,13 @@ export function createOperatorStores(
   stores: Informer<StoreObject>,
   logger: Logger,
 ): OperatorStores {
-  /** What the last reading of a store and its Secrets proved to be wrong. */
-  const wrong = new Map<string, StoreConfigError>();
-  const load = async (name: string, signal: AbortSignal): Promise<StoreConfig> => {
-    const key = parseKey(name);
-    const object = stores.get(key);
-    if (object === undefined) throw new StoreConfigError("StoreNotFound", `ObjectStore ${key.name} does not exist`);
-    const namespace = key.namespace ?? "";
-    return { ...(await resolveStoreConfig(object, readSecretsOf(client, namespace), { signal })), namespace };
-  };
   const source = createStoreSource({
     load: async (name, signal) => {
-      try {
-        const config = await load(name, signal);
-        wrong.delete(name);
-        return config;
-      } catch (error) {
-        if (error instanceof StoreConfigError && error.kind === "StoreNotFound") wrong.delete(name);
-        else if (error instanceof StoreConfigError && !error.transient) wrong.set(name, error);
-        throw error;
-      }
+      const key = parseKey(name);
+      const object = stores.get(key);
+      if (object === undefined) throw new StoreConfigError("StoreNotFound", `ObjectStore ${key.name} does not exist`);
+      const namespace = key.namespace ?? "";
+      return { ...(await resolveStoreConfig(object, readSecretsOf(client, namespace), { signal })), namespace };
     },
     open: (config, options) => openStore(config, { ...options, policy: lookPolicy }),
     now: () => performance.now(),
@@ -57,15 +44,8 @@ export function createOperatorStores(
   });
   return {
     source,
-    open: async (object, signal) => {
-      const name = keyOf({ namespace: object.metadata.namespace ?? "", name: object.metadata.name });
-      source.invalidate(name);
-      const opened = await source.get(name, { signal });
-      // What was read before stays in use elsewhere; here it must be said that it no longer holds.
-      const error = wrong.get(name);
-      if (error !== undefined) throw error;
-      return opened;
-    },
+    open: ({ metadata }, signal) =>
+      source.reload(keyOf({ namespace: metadata.namespace ?? "", name: metadata.name }), { signal }),
     close: () => source.close(),
   };
 }
