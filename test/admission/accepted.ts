@@ -66,6 +66,7 @@ export const acceptedObjects: readonly Accepted[] = [
   ...example("Cluster", "cluster.yaml"),
   ...example("Cluster", "recovery.yaml"),
   ...example("Backup", "backup.yaml"),
+  ...example("BackupSchedule", "backupschedule.yaml", ["spec.schedules[0].cron: 5 fields, minutes first; next run "]),
   store("the store of the Barman Cloud plugin's usage page", "minio-store", {
     configuration: {
       destinationPath: "s3://backups/",

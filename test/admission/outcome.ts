@@ -1,10 +1,15 @@
 // Sends one object as a client that checks nothing itself, and tells what the API server answered.
 import type { KubeClient } from "#kube/client.ts";
 import type { KubeObject, Resource } from "#kube/object.ts";
-import { backups, objectStores } from "#api/kinds.ts";
+import { backups, backupSchedules, objectStores } from "#api/kinds.ts";
 import { clusters } from "#cnpg/resources.ts";
 
-export const resources = { ObjectStore: objectStores, Backup: backups, Cluster: clusters } as const;
+export const resources = {
+  ObjectStore: objectStores,
+  Backup: backups,
+  BackupSchedule: backupSchedules,
+  Cluster: clusters,
+} as const;
 export type Kind = keyof typeof resources;
 
 /** The refusal's text; undefined when the object was stored. */

@@ -12,6 +12,7 @@ import { readyPath } from "#webhooks/server.ts";
 import { acceptedObjects } from "../admission/accepted.ts";
 import { refusedBackups, refusedClusters } from "../admission/others.ts";
 import { refusalOf, resources, type Kind } from "../admission/outcome.ts";
+import { refusedSchedules } from "../admission/schedules.ts";
 import { goodConfiguration, refusedStores, type RefusedSpec } from "../admission/stores.ts";
 import { issueServing, makeAuthority, startAdmission, type AdmissionUnderTest } from "./admission-server.ts";
 import { type ApiServer, startApiServer, waitUntil } from "./api-server.ts";
@@ -96,6 +97,7 @@ describe("what is refused, by the fields that are wrong", () => {
 
   it.each(refusedStores)("an ObjectStore with $what", (refused) => refuse("ObjectStore", refused));
   it.each(refusedBackups)("a Backup with $what", (refused) => refuse("Backup", refused));
+  it.each(refusedSchedules)("a BackupSchedule with $what", (refused) => refuse("BackupSchedule", refused));
   it.each(refusedClusters)("a Cluster with $what", (refused) => refuse("Cluster", refused));
 
   it("and nothing of it is stored", async () => {
