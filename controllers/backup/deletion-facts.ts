@@ -30,15 +30,18 @@ export async function readDeletionFacts(backup: Backup, reads: DeletionReads): P
   const home = await client.get<KubeObject>(namespaces, { name: namespace }, { signal });
   const namespaceTerminating = home === undefined || home.metadata.deletionTimestamp !== undefined;
   const running = isRunning(backup, sources);
-  const id = idOf(backup) ?? worksOf(backup, sources).at(-1)?.status.backupId;
+  const works = worksOf(backup, sources);
+  const id = idOf(backup) ?? works.at(-1)?.status.backupId;
+  const began = id !== undefined || works.length > 0 || (backup.status?.attempts ?? 0) > 0;
   const others = new Set(
     sources.backups
       .list()
       .filter(({ metadata }) => metadata.namespace === namespace && metadata.uid !== backup.metadata.uid)
       .flatMap((other) => idOf(other) ?? []),
   );
-  const facts = { backup, id, namespaceTerminating, running, others };
-  if (namespaceTerminating || running) return { ...facts, store: { kind: "unusable", why: "it was not looked at" } };
+  const facts = { backup, id, began, namespaceTerminating, running, others };
+  if (namespaceTerminating || running || !began)
+    return { ...facts, store: { kind: "unusable", why: "it was not looked at" } };
   return { ...facts, store: await readStore(facts, reads) };
 }
 

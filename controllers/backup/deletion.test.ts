@@ -30,6 +30,7 @@ const plan = (changes: Partial<DeletionFacts>) =>
   planDeletion({
     backup,
     id: "A",
+    began: true,
     namespaceTerminating: false,
     running: false,
     others: new Set(),
@@ -65,6 +66,8 @@ describe("a deleted Backup whose data goes with it", () => {
   it("has nothing to lose when the store has nothing of it", () => {
     expect(plan({ id: "gone" }).kind).toBe("nothing");
     expect(plan({ id: undefined }).kind).toBe("nothing");
+    const store: StoreState = { kind: "unusable", why: "ObjectStore minio does not exist" };
+    expect(plan({ id: undefined, began: false, store }).kind).toBe("nothing");
   });
 
   it("takes along what its failed attempts left, and nobody else's", () => {

@@ -7,6 +7,8 @@ export interface DeletionFacts {
   readonly backup: Backup;
   /** The id by which the store knows it, once there is one. */
   readonly id: string | undefined;
+  /** Something may have been stored for it. */
+  readonly began: boolean;
   readonly namespaceTerminating: boolean;
   /** Its CNPG Backup is not ended, or a sidecar says that it runs. */
   readonly running: boolean;
@@ -32,6 +34,7 @@ export type DeletionPlan =
 export function planDeletion(facts: DeletionFacts): DeletionPlan {
   if (facts.namespaceTerminating) return { kind: "retain", why: "its namespace is being deleted" };
   if (facts.running) return { kind: "wait", why: "the running backup is being given up" };
+  if (!facts.began) return { kind: "nothing", why: "it has not begun" };
   const { store } = facts;
   if (store.kind === "unusable") return { kind: "retain", why: store.why };
   const { catalog, holds } = store;

@@ -57,12 +57,16 @@ export async function makeRecords(
   }
 }
 
-/** Undefined when the name was taken a moment ago: the next look sees by what and finds another. */
+/**
+ * Undefined when the name was taken a moment ago: the next look sees by what and finds another. And in a namespace that
+ * is being deleted nothing is to be made.
+ */
 async function create(client: KubeClient, object: Backup, signal: AbortSignal): Promise<Backup | undefined> {
   try {
     return await client.create(backupKind, object, { signal });
   } catch (error) {
-    if (!isKubeError(error, "AlreadyExists")) throw error;
+    const isTerminating = isKubeError(error, "Forbidden") && error.message.includes("being terminated");
+    if (!isKubeError(error, "AlreadyExists") && !isTerminating) throw error;
     return undefined;
   }
 }
