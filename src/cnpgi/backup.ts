@@ -80,7 +80,7 @@ export function backupService(
       const order = backupOrder(request);
       const deadline = AbortSignal.timeout(patienceMs);
       // Between the last look at what runs and the claim nothing is awaited: of several that wait one goes on.
-      while (running !== undefined) await untilEnded(running, signal, deadline);
+      for (let before = running; before !== undefined; before = running) await untilEnded(before, signal, deadline);
       const { promise: ended, resolve: end } = Promise.withResolvers<void>();
       running = { name: order.backup.metadata.name, ended };
       try {
