@@ -89,9 +89,22 @@ const goodBackup = {
   spec: { cluster: { name: "pg" }, target: "primary" },
 };
 
+const goodSchedule = {
+  metadata: { name: "nightly", namespace: "default" },
+  spec: {
+    cluster: { name: "pg" },
+    schedules: [{ cron: "0 2 * * 0" }, { cron: "0 0 2 * * 1-6", type: "full", target: "primary" }],
+    timeZone: "Europe/Paris",
+    jitter: "10m",
+    deadline: "6h",
+    suspend: false,
+  },
+};
+
 const subjects = [
   ["objectstores", goodStore],
   ["backups", goodBackup],
+  ["backupschedules", goodSchedule],
   ["clusters", goodCluster],
 ] as const;
 const subject = fc.constantFrom(...subjects);

@@ -46,7 +46,10 @@ const ours = <T extends KubeObject>(
     // Errors hold the object they are about, and the validator holds the errors.
     validate.errors = null;
     if (violations.some(({ isUnknownField }) => !isUnknownField)) return { problems: violations, warnings: [] };
-    const { problems, warnings } = rule(subject as Subject<T>, deps);
+    // What was stored under another schema may have no spec at all, and is no measure then.
+    const before = subject.old === undefined ? undefined : specOf(subject.old);
+    const old = typeof before === "object" && before !== null ? subject.old : undefined;
+    const { problems, warnings } = rule({ object: subject.object, old } as Subject<T>, deps);
     return { problems: [...violations, ...problems], warnings };
   };
 };
