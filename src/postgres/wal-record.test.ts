@@ -108,6 +108,8 @@ const layOut = (
     return true;
   };
   if (before > 0) write(Buffer.alloc(before, 0xbb));
+  // PostgreSQL makes a segment with its first page's header, whatever comes after it.
+  else at += pageHeader(0, 0, 0).copy(segment);
   for (const bytes of records) {
     at = Math.ceil(at / 8) * 8;
     if (at >= segmentBytes) break;
