@@ -53,6 +53,8 @@ describe("a backup that was just written", () => {
   it("is removed with its data and leaves WAL and other backups as they are", async () => {
     const first = await fixture.backup(fixture.primary, { maxArchiveBytes: 15_000_000 });
     const second = await fixture.backup(fixture.primary);
+    // Whatever PostgreSQL still had to archive is in the store by then.
+    await fixture.archiveAll();
     const wal = await fixture.namesUnder("pg/wals/");
     expect(await fixture.repository.removeBackup("pg", first.id, { signal })).toBeGreaterThan(2);
     expect(await fixture.namesUnder(`pg/base/${first.id}/`)).toEqual([]);
