@@ -89,9 +89,24 @@ const goodBackup = {
   spec: { cluster: { name: "pg" }, target: "primary" },
 };
 
+const goodSchedule = {
+  metadata: { name: "s", namespace: "default" },
+  spec: {
+    cluster: { name: "pg" },
+    schedules: [{ cron: "0 2 * * 0", type: "full", target: "primary" }],
+    timeZone: "Europe/Paris",
+    jitter: "10m",
+    suspend: false,
+    deadline: "6h",
+    retryLimit: 2,
+    failedHistoryLimit: 3,
+  },
+};
+
 const subjects = [
   ["objectstores", goodStore],
   ["backups", goodBackup],
+  ["backupschedules", goodSchedule],
   ["clusters", goodCluster],
 ] as const;
 const subject = fc.constantFrom(...subjects);
@@ -220,6 +235,18 @@ describe("what is large", () => {
     ],
   ])("is answered shortly and soon: %s", (_, spec) => {
     const text = pass(encoder.encode(JSON.stringify(reviewOf("objectstores", "CREATE", { metadata: {}, spec }))));
+    expect(JSON.parse(text).response.allowed).toBe(false);
+  });
+
+  it.each<[string, object]>([
+    ["lines", { schedules: many(20_000, (n) => ({ cron: `${n} 2 * * *` })) }],
+    ["a cron line of many numbers", { schedules: [{ cron: `${"1,".repeat(200_000)}1 2 * * *` }] }],
+    ["a cron line of many fields", { schedules: [{ cron: "* ".repeat(200_000) }] }],
+    ["a time zone", { timeZone: "Europe/".repeat(100_000) }],
+    ["a jitter", { jitter: `${"9".repeat(500_000)}h` }],
+  ])("is answered shortly and soon for a schedule: %s", (_, changes) => {
+    const object = { metadata: {}, spec: { ...goodSchedule.spec, ...changes } };
+    const text = pass(encoder.encode(JSON.stringify(reviewOf("backupschedules", "CREATE", object))));
     expect(JSON.parse(text).response.allowed).toBe(false);
   });
 
