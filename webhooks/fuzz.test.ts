@@ -90,14 +90,16 @@ const goodBackup = {
 };
 
 const goodSchedule = {
-  metadata: { name: "nightly", namespace: "default" },
+  metadata: { name: "s", namespace: "default" },
   spec: {
     cluster: { name: "pg" },
-    schedules: [{ cron: "0 2 * * 0" }, { cron: "0 0 2 * * 1-6", type: "full", target: "primary" }],
+    schedules: [{ cron: "0 2 * * 0", type: "full", target: "primary" }],
     timeZone: "Europe/Paris",
     jitter: "10m",
-    deadline: "6h",
     suspend: false,
+    deadline: "6h",
+    retryLimit: 2,
+    failedHistoryLimit: 3,
   },
 };
 
@@ -233,6 +235,18 @@ describe("what is large", () => {
     ],
   ])("is answered shortly and soon: %s", (_, spec) => {
     const text = pass(encoder.encode(JSON.stringify(reviewOf("objectstores", "CREATE", { metadata: {}, spec }))));
+    expect(JSON.parse(text).response.allowed).toBe(false);
+  });
+
+  it.each<[string, object]>([
+    ["lines", { schedules: many(20_000, (n) => ({ cron: `${n} 2 * * *` })) }],
+    ["a cron line of many numbers", { schedules: [{ cron: `${"1,".repeat(200_000)}1 2 * * *` }] }],
+    ["a cron line of many fields", { schedules: [{ cron: "* ".repeat(200_000) }] }],
+    ["a time zone", { timeZone: "Europe/".repeat(100_000) }],
+    ["a jitter", { jitter: `${"9".repeat(500_000)}h` }],
+  ])("is answered shortly and soon for a schedule: %s", (_, changes) => {
+    const object = { metadata: {}, spec: { ...goodSchedule.spec, ...changes } };
+    const text = pass(encoder.encode(JSON.stringify(reviewOf("backupschedules", "CREATE", object))));
     expect(JSON.parse(text).response.allowed).toBe(false);
   });
 

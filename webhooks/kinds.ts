@@ -7,7 +7,7 @@ import type { BackupSchedule } from "#api/gen/backup-schedule.ts";
 import { validate as validateBackupSchedule } from "#api/gen/backup-schedule.validator.js";
 import type { ObjectStore } from "#api/gen/object-store.ts";
 import { validate as validateObjectStore } from "#api/gen/object-store.validator.js";
-import { readViolations } from "#api/violations.ts";
+import { readViolations, type Violation } from "#api/violations.ts";
 import type { KubeObject } from "#kube/object.ts";
 import type { Facts } from "./facts.ts";
 import type { Judgement } from "./judgement.ts";
@@ -40,19 +40,25 @@ const ours = <T extends KubeObject>(
   validate: ValidateFunction,
   rule: (subject: Subject<T>, deps: JudgeDeps) => Judgement = () => accepted,
 ): Kind["change"] => {
-  return (subject, deps) => {
-    const { spec } = subject.object as { readonly spec?: unknown };
-    const violations = validate(spec) ? [] : readViolations("spec", validate.errors);
+  const check = (object: KubeObject): readonly Violation[] => {
+    const { spec } = object as { readonly spec?: unknown };
+    const found = validate(spec) ? [] : readViolations("spec", validate.errors);
     // Errors hold the object they are about, and the validator holds the errors.
     validate.errors = null;
-    if (violations.some(({ isUnknownField }) => !isUnknownField)) return { problems: violations, warnings: [] };
-    // What was stored under another schema may have no spec at all, and is no measure then.
-    const before = subject.old === undefined ? undefined : specOf(subject.old);
-    const old = typeof before === "object" && before !== null ? subject.old : undefined;
-    const { problems, warnings } = rule({ object: subject.object, old } as Subject<T>, deps);
+    return found;
+  };
+  return ({ object, old }, deps) => {
+    const violations = check(object);
+    if (!isReadable(violations)) return { problems: violations, warnings: [] };
+    // What was stored under another schema is no measure.
+    const measure = old !== undefined && isReadable(check(old)) ? old : undefined;
+    const { problems, warnings } = rule({ object, old: measure } as Subject<T>, deps);
     return { problems: [...violations, ...problems], warnings };
   };
 };
+
+const isReadable = (violations: readonly Violation[]): boolean =>
+  violations.every(({ isUnknownField }) => isUnknownField);
 
 const kinds: Readonly<Record<string, Kind>> = {
   "objectstores.holdfast.dev": {
