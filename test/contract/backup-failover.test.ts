@@ -1,8 +1,9 @@
 // A backup of a standby that follows its primary's failover while it is copied: it begins on one timeline and ends on the
 // next, so that it needs WAL of both and the history file between them.
 import { expect, it } from "vitest";
+import { checkBackup, type BackupCheck } from "#engine/verify/check.ts";
 import type { ObjectStore } from "#store/store.ts";
-import { isConsistent, poll, useBackups } from "./backup-fixture.ts";
+import { isConsistent, poll, signal, useBackups } from "./backup-fixture.ts";
 
 const fixture = useBackups();
 
@@ -39,4 +40,14 @@ it("a backup that saw a failover needs the WAL of both timelines and restores pa
   const recovered = await fixture.recover(outcome.id);
   expect(await recovered.value("SELECT answer FROM public.after_failover")).toBe("42");
   expect(await recovered.value(isConsistent)).toBe("t");
+
+  const check = (): Promise<BackupCheck> =>
+    checkBackup({ repository: fixture.repository, store, server: "pg", id: outcome.id, signal });
+  expect(await check()).toMatchObject({ kind: "whole" });
+  await store.delete(["pg/wals/00000002.history"], { signal });
+  expect(await check()).toMatchObject({
+    kind: "broken",
+    reason: "MissingWAL",
+    message: expect.stringContaining("timeline 2"),
+  });
 });
