@@ -64,7 +64,8 @@ export async function lead(deps: LeadDeps, signal: AbortSignal): Promise<void> {
     ),
     run("installation", installationSources(shared), installationReconcile(shared), 1),
     run("cluster", clusterSources(shared), clusterReconcile(shared)),
-    run("objectstore", storeSources(shared), storeReconcile(shared), 4),
+    // Each silent endpoint holds a worker for seconds: a dozen of them must not keep the others waiting.
+    run("objectstore", storeSources(shared), storeReconcile(shared), 16),
     run("backup", backupSources(shared), backupReconcile(shared), 4),
     run("backupschedule", scheduleSources(shared), scheduleReconcile(shared)),
     run(
