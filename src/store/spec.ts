@@ -47,7 +47,8 @@ export const specWarnings = (spec: StoreSpec): readonly string[] =>
  * undefined when it is not an S3 URL with a bucket.
  */
 export function parseDestination(destinationPath: string): Destination | undefined {
-  const found = /^s3:\/\/([^/?#]+)\/*([^?#]*)$/.exec(destinationPath);
+  // Each letter can match in one place only: any text is read in one go, however long.
+  const found = /^s3:\/\/([^/?#]+)\/*((?:[^/?#][^?#]*)?)$/.exec(destinationPath);
   if (found === null) return undefined;
   const [, bucket = "", path = ""] = found;
   return { bucket, prefix: path === "" || path.endsWith("/") ? path : `${path}/` };
