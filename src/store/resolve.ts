@@ -4,7 +4,7 @@ import { X509Certificate } from "node:crypto";
 import type { ObjectStore as ObjectStoreResource } from "#api/gen/object-store.ts";
 import { type StoreConfig, StoreConfigError, type StoreCredentials } from "./config.ts";
 import { parseDestination, specProblems, transferSettings, type StoreSpec } from "./spec.ts";
-import type { CallOptions } from "./store.ts";
+import type { CallOptions } from "./call.ts";
 
 export interface SecretSelector {
   readonly name: string;
