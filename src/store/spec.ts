@@ -77,7 +77,9 @@ function destinationProblems({ destinationPath }: Configuration): SpecProblem[] 
   if (other !== null) {
     return [{ kind: "Unsupported", field, message: `not supported yet: ${other[0]}`, hint: "use s3://bucket/path" }];
   }
-  const message = `${JSON.stringify(destinationPath)} is not the URL of a bucket`;
+  // Not repeated where it may hold a login or a token.
+  const shown = /[@?#]/.test(destinationPath) ? "this" : JSON.stringify(destinationPath);
+  const message = `${shown} is not the URL of a bucket`;
   return [{ kind: "InvalidSpec", field, message, hint: "write s3://bucket/path" }];
 }
 
