@@ -67,6 +67,20 @@ describe("source tree", () => {
     expect(wrong).toEqual([]);
   });
 
+  it("imports in no circle, not even types", () => {
+    const imported = new Map(productFiles.map((file) => [file, importsOf(file).map(({ module }) => module)]));
+    const done = new Set<string>();
+    const circles: string[] = [];
+    const follow = (file: string, path: readonly string[]): void => {
+      if (path.includes(file)) circles.push([...path.slice(path.indexOf(file)), file].join(" → "));
+      if (done.has(file)) return;
+      done.add(file);
+      for (const next of imported.get(file) ?? []) follow(next, [...path, file]);
+    };
+    for (const file of productFiles) follow(file, []);
+    expect(circles).toEqual([]);
+  });
+
   it("knows the layer of every folder", () => {
     expect(productFiles.filter((file) => tierOf(folderOf(file)) < 0)).toEqual([]);
   });

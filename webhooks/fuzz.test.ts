@@ -250,6 +250,24 @@ describe("what is large", () => {
     expect(JSON.parse(text).response.allowed).toBe(false);
   });
 
+  /** Runs of one letter that end in another: what an expression that tries every beginning needs the square of. */
+  const runsOfOne = ["/", "@", ":", ".", "-", "0", " ", "a"].flatMap((letter) =>
+    ["\n", "?", "!", "x"].map((end) => letter.repeat(40_000) + end),
+  );
+  const texts = subjects.flatMap(([resource, good]) =>
+    pathsOf(good)
+      .map((path) => ({ path, value: path.reduce<unknown>((at, step) => (at as Record<string, unknown>)[step], good) }))
+      .flatMap(({ path, value }) => (typeof value === "string" ? [{ resource, good, path, value }] : [])),
+  );
+  it.each(texts.map((text) => [`${text.resource} ${text.path.join(".")}`, text] as const))(
+    "is answered soon: runs of one letter in %s",
+    (_, { resource, good, path, value }) => {
+      for (const run of runsOfOne)
+        for (const text of [run, `${value}${run}`])
+          pass(encoder.encode(JSON.stringify(reviewOf(resource, "UPDATE", put(good, path, text), good))));
+    },
+  );
+
   it("is answered for a Cluster with thousands of entries, too", () => {
     const plugins = many(5_000, (n) => ({ name: "holdfast.dev", parameters: { [`p${n}`]: "x" } }));
     const spec = { ...goodCluster.spec, plugins, externalClusters: many(20_000, (n) => ({ name: `c${n}` })) };

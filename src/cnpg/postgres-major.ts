@@ -15,7 +15,7 @@ export function presentMajor(cluster: Fields): number | undefined {
 
 /** "…/postgresql:17.2-standard-bookworm@sha256:…" → 17. A port of the registry is no tag. */
 function majorOfImage(image: string | undefined): number | undefined {
-  const [, tag] = /:([^:/]+)$/.exec((image ?? "").replace(/@.*$/, "")) ?? [];
+  const [, tag] = /:([^:/]+)$/.exec((image ?? "").split("@", 1)[0] ?? "") ?? [];
   const [, major] = /^(\d{1,2})(?:[.\-_]|$)/.exec(tag ?? "") ?? [];
   return major === undefined ? undefined : Number(major);
 }

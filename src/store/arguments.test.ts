@@ -30,8 +30,14 @@ describe("argument lists of barman-cloud", () => {
     const { problems } = parseArguments(["--aws-profile=prod", "--read-timeout=5", "-e AES256"]);
     expect(problems).toEqual([
       `--aws-profile is not known here; known are ${knownArguments.join(", ")}`,
-      `-e AES256 is not known here; known are ${knownArguments.join(", ")}`,
+      `-e is not known here; known are ${knownArguments.join(", ")}`,
     ]);
+  });
+
+  it("are refused without a word of what is passed to them: it may be a password", () => {
+    const { problems } = parseArguments(["--secret=s3cret", "--password", "s3cret", "-p s3cret"]);
+    expect(problems).toHaveLength(4);
+    expect(problems.join()).not.toContain("s3cret");
   });
 
   it.each([

@@ -41,7 +41,7 @@ export function parseArguments(list: readonly string[]): ParsedArguments {
     }
     const [name = "", ...values] = argument.split("=");
     if (!isKnown(name)) {
-      problems.push(`${name} is not known here; known are ${knownArguments.join(", ")}`);
+      problems.push(`${nameOf(name)} is not known here; known are ${knownArguments.join(", ")}`);
       continue;
     }
     const value = values.length > 0 ? values.join("=") : (rest.next().value ?? "");
@@ -52,6 +52,10 @@ export function parseArguments(list: readonly string[]): ParsedArguments {
   }
   return { settings, ignored, problems };
 }
+
+/** Of the option alone: what is passed to it may be a password. */
+const nameOf = (argument: string): string =>
+  argument.startsWith("-") ? (argument.split(/\s/, 1)[0] ?? "") : "a value";
 
 const isKnown = (name: string): name is keyof typeof known => Object.hasOwn(known, name);
 

@@ -23,7 +23,7 @@ function serverOf(endpointURL: unknown, namespace: string): string | undefined {
   const host = url.hostname.toLowerCase().replace(/\.$/, "");
   if (host.endsWith(`.${amazon}`) || host === amazon) return amazon;
   const port = url.port || (url.protocol === "http:" ? "80" : "443");
-  return `${inCluster(host, namespace)}:${port}${url.pathname.replace(/\/+$/, "")}`;
+  return `${inCluster(host, namespace)}:${port}${url.pathname.replace(/(?<!\/)\/+$/, "")}`;
 }
 
 /** minio, minio.ns.svc and minio.ns.svc.cluster.local are the same Service. */

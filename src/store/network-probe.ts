@@ -3,7 +3,7 @@
 import { lookup as lookupAnywhere } from "node:dns";
 import { connect, isIP, type LookupFunction, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import type { CallOptions } from "./store.ts";
+import type { CallOptions } from "./call.ts";
 
 export interface Endpoint {
   readonly host: string;

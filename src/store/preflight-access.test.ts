@@ -86,6 +86,14 @@ describe("the region", () => {
     expect(judge({ answer, ownEndpoint: true })["Region"]).toMatchObject({ status: "Passed" });
   });
 
+  it("that requests are signed for is told to nobody: it is what stands in a Secret", () => {
+    const listings = [listed, refused("RegionMismatch"), refused("AccessDenied")];
+    const judged = [{}, { region: "eu-west-3" }, { region: "us-west-2" }].flatMap((answer) =>
+      listings.flatMap((listing) => [judge({ answer, listing }), judge({ answer, listing, ownEndpoint: false })]),
+    );
+    expect(JSON.stringify(judged)).not.toContain("eu-west-3");
+  });
+
   it("is not known when nobody says it", () => {
     expect(judge({ listing: refused("AccessDenied") })["Region"]).toMatchObject({ status: "Unknown" });
   });

@@ -36,10 +36,11 @@ function clockCheck({ bucket, listing }: Access): Check {
   return stated("ClockSkew", { status: isBroken ? "Failed" : "Warning", reason: "ClockSkew", message }, bucket);
 }
 
+/** The region that requests are signed for is never told: it comes from a Secret, and anything may stand there. */
 function regionCheck({ probe, bucket, listing }: Access): Check {
   const said = bucket.error === undefined ? bucket.value.region : undefined;
   const elsewhere = said !== undefined && said !== probe.region;
-  const mend = `the bucket is in ${said}, requests are signed for ${probe.region} (set s3Credentials.region to ${said})`;
+  const mend = `the bucket is in ${said}, requests are signed for another region (set s3Credentials.region to ${said})`;
   if (listing.error !== undefined && listing.error.kind === "RegionMismatch") {
     if (!elsewhere) return failed("Region", listing);
     return stated("Region", { status: "Failed", reason: "RegionMismatch", message: mend }, bucket);
@@ -47,8 +48,9 @@ function regionCheck({ probe, bucket, listing }: Access): Check {
   // Stores of one's own often name a region that they do not insist on.
   if (elsewhere && !probe.ownEndpoint)
     return stated("Region", { status: "Warning", reason: "RegionMismatch", message: mend }, bucket);
-  if (listing.error === undefined || said === probe.region)
-    return passed("Region", `requests are signed for ${probe.region}`, bucket);
+  if (said === probe.region) return passed("Region", "requests are signed for the bucket's region", bucket);
+  if (listing.error === undefined)
+    return passed("Region", "requests are signed for a region that the provider accepts", bucket);
   return unsaid("Region", "the provider did not say where the bucket is", bucket);
 }
 

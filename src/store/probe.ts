@@ -1,6 +1,6 @@
 // What a provider can be asked beyond storing objects: the preflight asks it to say where exactly a store fails. Single
 // tries without retries; a failure is a StoreError.
-import type { CallOptions } from "./store.ts";
+import type { CallOptions } from "./call.ts";
 
 export interface StoreAddress {
   readonly host: string;

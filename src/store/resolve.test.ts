@@ -12,6 +12,7 @@ const secrets: Readonly<Record<string, string>> = {
   secret: " s3cret \r\n",
   token: "token",
   region: "fr-par\n",
+  pasted: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
   empty: "\n",
   junk: "no certificate",
 };
@@ -40,6 +41,18 @@ describe("resolving an ObjectStore", () => {
       wal: { compression: "none", maxParallel: 1 },
       data: { compression: "none", jobs: 2, immediateCheckpoint: false },
     });
+  });
+
+  it("takes no key for a region, and does not repeat it", async () => {
+    for (const endpointURL of [undefined, "http://minio:9000"]) {
+      const s3Credentials = { ...keys, region: select("pasted") };
+      const resolved = resolve({ s3Credentials, ...(endpointURL !== undefined && { endpointURL }) });
+      await expect(resolved).rejects.toMatchObject({
+        kind: "InvalidSpec",
+        field: "spec.configuration.s3Credentials.region",
+        message: "the secret's value is not the name of a region",
+      });
+    }
   });
 
   it("takes over all that the spec says", async () => {

@@ -4,7 +4,7 @@ import { X509Certificate } from "node:crypto";
 import type { ObjectStore as ObjectStoreResource } from "#api/gen/object-store.ts";
 import { type StoreConfig, StoreConfigError, type StoreCredentials } from "./config.ts";
 import { parseDestination, specProblems, transferSettings, type StoreSpec } from "./spec.ts";
-import type { CallOptions } from "./store.ts";
+import type { CallOptions } from "./call.ts";
 
 export interface SecretSelector {
   readonly name: string;
@@ -44,6 +44,7 @@ export async function resolveStoreConfig(
   const ca = await read("endpointCA", endpointCA);
   if (ca !== undefined) firstCertificate(ca);
   const region = await read("s3Credentials.region", s3Credentials.region);
+  if (region !== undefined) checkRegion(region, endpointURL);
   return {
     provider: "s3",
     ...destination,
@@ -83,6 +84,17 @@ async function readTrimmed(field: string, read: () => Promise<string>): Promise<
   const trimmed = value.trim();
   if (trimmed === "") throw new StoreConfigError("SecretKeyMissing", "the value in the secret is empty", { field });
   return trimmed;
+}
+
+/** It becomes part of Amazon's host names, which are told: what is no region, such as a key, must not get there. */
+function checkRegion(region: string, endpointURL: string | undefined): void {
+  const form = endpointURL === undefined ? /^[a-z]{2,}(-[a-z0-9]+)+$/ : /^[\w-]+$/;
+  if (region.length <= 32 && form.test(region)) return;
+  const hint = "the region's name, such as eu-west-1";
+  throw new StoreConfigError("InvalidSpec", "the secret's value is not the name of a region", {
+    field: "spec.configuration.s3Credentials.region",
+    hint,
+  });
 }
 
 function firstCertificate(pem: string): X509Certificate {

@@ -16,7 +16,7 @@ import type { BucketAnswer, ObjectLock, StoreAddress, StoreProbe } from "./probe
 import { signingRegion } from "./s3-client.ts";
 import { toStoreError } from "./s3-errors.ts";
 import { translating, type S3Place } from "./s3-request.ts";
-import type { CallOptions } from "./store.ts";
+import type { CallOptions } from "./call.ts";
 
 export function createS3Probe(place: S3Place, config: StoreConfig): StoreProbe {
   const { bucket } = config;

@@ -40,6 +40,16 @@ describe("an ObjectStore's spec", () => {
       ['InvalidSpec .destinationPath: "s3:///pg" is not the URL of a bucket'],
     ],
     [
+      "a login in the path",
+      { destinationPath: "minio://me:s3cret@minio/backups" },
+      ["InvalidSpec .destinationPath: this is not the URL of a bucket"],
+    ],
+    [
+      "a token in the path",
+      { destinationPath: "s3://backups/pg?token=s3cret" },
+      ["InvalidSpec .destinationPath: this is not the URL of a bucket"],
+    ],
+    [
       "a bucket of Google",
       { destinationPath: "gs://backups/" },
       ["Unsupported .destinationPath: not supported yet: gs://"],

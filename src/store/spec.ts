@@ -47,7 +47,8 @@ export const specWarnings = (spec: StoreSpec): readonly string[] =>
  * undefined when it is not an S3 URL with a bucket.
  */
 export function parseDestination(destinationPath: string): Destination | undefined {
-  const found = /^s3:\/\/([^/?#]+)\/*([^?#]*)$/.exec(destinationPath);
+  // Each letter can match in one place only: any text is read in one go, however long.
+  const found = /^s3:\/\/([^/?#]+)\/*((?:[^/?#][^?#]*)?)$/.exec(destinationPath);
   if (found === null) return undefined;
   const [, bucket = "", path = ""] = found;
   return { bucket, prefix: path === "" || path.endsWith("/") ? path : `${path}/` };
@@ -76,7 +77,9 @@ function destinationProblems({ destinationPath }: Configuration): SpecProblem[] 
   if (other !== null) {
     return [{ kind: "Unsupported", field, message: `not supported yet: ${other[0]}`, hint: "use s3://bucket/path" }];
   }
-  const message = `${JSON.stringify(destinationPath)} is not the URL of a bucket`;
+  // Not repeated where it may hold a login or a token.
+  const shown = /[@?#]/.test(destinationPath) ? "this" : JSON.stringify(destinationPath);
+  const message = `${shown} is not the URL of a bucket`;
   return [{ kind: "InvalidSpec", field, message, hint: "write s3://bucket/path" }];
 }
 

@@ -1,7 +1,10 @@
 // The object storage port: flat keys under one bucket and prefix, no knowledge of PostgreSQL. Every driver passes the
 // same contract suite (test/contract/store.suite.ts). An aborted signal never leaves a half-written object behind.
 import type { Readable } from "node:stream";
+import type { CallOptions } from "./call.ts";
 import type { StoreProbe } from "./probe.ts";
+
+export type { CallOptions };
 
 /** One stored object as a listing shows it; `size` in bytes. */
 export interface ListedObject {
@@ -23,10 +26,6 @@ export interface ObjectHead extends ListedObject {
 export interface ObjectContent extends ObjectHead {
   /** The body, or the asked range of it. Destroying it frees the connection. */
   readonly body: Readable;
-}
-
-export interface CallOptions {
-  readonly signal: AbortSignal;
 }
 
 export type ServerSideEncryption = "AES256" | "aws:kms";

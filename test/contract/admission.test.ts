@@ -340,7 +340,12 @@ describe("the webhooks' certificate", () => {
 });
 
 describe("while nobody answers", () => {
+  const namespace = "unheard";
   beforeAll(async () => {
+    await newNamespace(namespace);
+    await create("ObjectStore", thing("store", goodStore, namespace));
+    await create("ObjectStore", thing("kept", goodStore, namespace, { finalizers: ["test.dev/kept"] }));
+    await create("Cluster", thing("pg", clusterTo({ objectStore: "store" }), namespace));
     const closed = createServer().listen(0, "127.0.0.1");
     await once(closed, "listening");
     const { port } = closed.address() as AddressInfo;
@@ -353,6 +358,28 @@ describe("while nobody answers", () => {
       return /failed calling webhook/.test((await create("ObjectStore", thing("unseen", goodStore))) ?? "");
     });
     expect(await create("Cluster", thing("unjudged", clusterTo({ objectStor: "minio" })))).toBeUndefined();
+    expect(await change("ObjectStore", "store", { spec: { retentionPolicy: "8d" } }, namespace)).toContain("failed");
+    expect(await remove("ObjectStore", "store", namespace)).toContain("failed calling webhook");
+  });
+
+  it("what says nothing new may be written: labels, finalizers, all of what is going away", async () => {
+    expect(await change("ObjectStore", "store", { metadata: { labels: { a: "b" } } }, namespace)).toBeUndefined();
+    expect(
+      await change("ObjectStore", "store", { metadata: { finalizers: ["test.dev/x"] } }, namespace),
+    ).toBeUndefined();
+    expect(await change("ObjectStore", "store", { metadata: { finalizers: null } }, namespace)).toBeUndefined();
+  });
+
+  it("a namespace can still be emptied by the one who does that", async () => {
+    const emptying = async (name: string) => {
+      const as = ["--as=system:serviceaccount:kube-system:namespace-controller", "--as-group=system:masters"];
+      return kubectl(["delete", "objectstore", name, "-n", namespace, "--wait=false", ...as], {});
+    };
+    expect(await emptying("store")).toEqual({ stderr: "", status: 0 });
+    expect(await emptying("kept")).toEqual({ stderr: "", status: 0 });
+    expect(await change("ObjectStore", "kept", { metadata: { finalizers: null } }, namespace)).toBeUndefined();
+    for (const name of ["store", "kept"])
+      expect(await client.get(resources.ObjectStore, { namespace, name }, { signal: signal() })).toBeUndefined();
   });
 });
 

@@ -112,6 +112,14 @@ describe("a place where another Cluster archives", () => {
       expect.stringContaining("in use by a Cluster of another namespace"),
     ]);
   });
+
+  it("is refused when the store moves there, and only told when it is there already", () => {
+    const clashes = [{ cluster: "pg", serverName: "pg", other: "old" }];
+    expect(fields(judge(at("s3://taken/"), { old: store(), clashes }))).toHaveLength(1);
+    const rotated = judge(store({ retentionPolicy: "7d" }), { old: store(), clashes });
+    expect(rotated.problems).toEqual([]);
+    expect(rotated.warnings).toContainEqual(expect.stringContaining("in use by Cluster old"));
+  });
 });
 
 describe("deleting a store", () => {

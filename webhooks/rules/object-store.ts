@@ -33,16 +33,11 @@ export function judgeObjectStore({ object, old, archivers, clashes }: StoreSubje
   const { spec } = object;
   const sidecar = judgeSidecarSettings(spec.instanceSidecarConfiguration ?? {});
   const move = old === undefined ? nothing : judgeMove(object, old, archivers);
+  const clash = judgeClashes(object, old, clashes);
   const retention = judgeRetention(spec);
   return {
-    problems: [
-      ...specProblems(spec),
-      ...retention.problems,
-      ...sidecar.problems,
-      ...move.problems,
-      ...clashes.map(clashProblem),
-    ],
-    warnings: [...specWarnings(spec), ...retention.warnings, ...sidecar.warnings, ...move.warnings],
+    problems: [...specProblems(spec), ...retention.problems, ...sidecar.problems, ...move.problems, ...clash.problems],
+    warnings: [...specWarnings(spec), ...retention.warnings, ...sidecar.warnings, ...move.warnings, ...clash.warnings],
   };
 }
 
@@ -92,6 +87,16 @@ function judgeMove(object: ObjectStore, old: ObjectStore, archivers: readonly Ar
   const message = `${named(held)} here: moving the store would tear the archive apart`;
   const hint = "make another ObjectStore for the new place and name it in the Cluster's parameters";
   return { problems: [{ field: `spec.configuration.${moved}`, message, hint }], warnings: [] };
+}
+
+/** One that stands already is no reason to refuse new credentials: the store could not be moved away either. */
+function judgeClashes(object: ObjectStore, old: ObjectStore | undefined, clashes: readonly Clash[]): Judgement {
+  const namespace = object.metadata.namespace ?? "";
+  const found = clashes.map(clashProblem);
+  const stays = old !== undefined && locationOf(old.spec, namespace) === locationOf(object.spec, namespace);
+  return stays
+    ? { problems: [], warnings: found.map(({ field, message }) => `${field}: ${message}`) }
+    : { problems: found, warnings: [] };
 }
 
 function clashProblem({ cluster, serverName, other }: Clash): Finding {

@@ -144,9 +144,9 @@ describe("the certificate plan", () => {
     expect(stepsOf(state)).toEqual(expected);
   });
 
-  it("says when to look again: at the next renewal, after grace, and hourly in any case", () => {
+  it("says when to look again: at the next renewal, after grace, and each minute in any case", () => {
     const checkAfter = (state: SeenCertificates) => planCertificates(state, usualPolicy).checkAfterMs;
-    expect(checkAfter(seen())).toBe(3_600_000);
+    expect(checkAfter(seen())).toBe(60_000);
     const soon = { ...certificate("S", 60, 90), notAfter: now + 30 * day + 5000 };
     expect(checkAfter(seen({ leaves: [leaf({ certificate: soon })] }))).toBe(5000);
     expect(checkAfter(seen({ ...published, unchangedForMs: usualPolicy.graceMs - 2000 }))).toBe(2000);

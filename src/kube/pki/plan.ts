@@ -20,8 +20,9 @@ export interface CertificatePolicy {
   readonly graceMs: number;
 }
 
-const hourMs = 3_600_000;
-const dayMs = 24 * hourMs;
+const dayMs = 86_400_000;
+/** Nobody tells when a Secret is deleted or overwritten, for they are not watched; clocks jump as well. */
+const lookEveryMs = 60_000;
 
 export const usualPolicy: CertificatePolicy = {
   authorityLifeMs: 365 * dayMs,
@@ -76,7 +77,7 @@ export type CertificateStep =
 export interface CertificatePlan {
   /** Either one step of the authority or any number of leaves; when done, observe and plan again. */
   readonly steps: readonly CertificateStep[];
-  /** When to plan again though nothing changed; at most an hour, because clocks jump. */
+  /** When to plan again though nothing changed; at most a minute. */
   readonly checkAfterMs: number;
 }
 
@@ -160,5 +161,5 @@ function nextCheck(seen: SeenCertificates, policy: CertificatePolicy): number {
   // What is overdue already waits for something else: a rotation, and that for grace.
   const waits = renewals.filter((ms) => ms > 0);
   if (successor !== undefined || trusted.length > 1) waits.push(policy.graceMs - unchangedForMs);
-  return Math.max(0, Math.min(hourMs, ...waits));
+  return Math.max(0, Math.min(lookEveryMs, ...waits));
 }
