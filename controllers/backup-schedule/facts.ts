@@ -13,6 +13,8 @@ export interface Run {
   readonly planned?: Date;
   readonly phase: string;
   readonly isDeleting: boolean;
+  /** The store knows it, whole or not. */
+  readonly isStored: boolean;
   readonly reason?: string;
   readonly message?: string;
 }

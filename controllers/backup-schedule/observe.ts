@@ -76,6 +76,7 @@ function runOf({ metadata, status }: Backup): Run {
     ...(!Number.isNaN(planned) && { planned: new Date(planned) }),
     phase: status?.phase ?? "Pending",
     isDeleting: metadata.deletionTimestamp !== undefined,
+    isStored: status?.backupId !== undefined,
     ...(ready !== undefined && { reason: ready.reason, message: ready.message }),
   };
 }

@@ -33,7 +33,15 @@ function aWorld(spec: Spec, createdAt = "2026-11-26T12:00:30Z", phaseOfNew = "Co
       else {
         const name = runName("nightly", action.planned);
         made.push(name);
-        const run = { name, uid: name, createdAt: now, planned: action.planned, phase: phaseOfNew, isDeleting: false };
+        const run = {
+          name,
+          uid: name,
+          createdAt: now,
+          planned: action.planned,
+          phase: phaseOfNew,
+          isDeleting: false,
+          isStored: false,
+        };
         world.runs = [...world.runs, run];
       }
     }
@@ -327,19 +335,22 @@ describe("how the newest run ended", () => {
 
 describe("failed Backups", () => {
   it("are kept up to the limit, the newest; completed and running ones always", () => {
-    const run = (name: string, phase: string, minute: number, isDeleting = false): Run => ({
+    const run = (name: string, phase: string, minute: number, changes: Partial<Run> = {}): Run => ({
       name,
       uid: name,
       createdAt: new Date(Date.UTC(2026, 10, 26, 1, minute)),
       phase,
-      isDeleting,
+      isDeleting: false,
+      isStored: false,
+      ...changes,
     });
     const { world, look } = aWorld(daily({ failedHistoryLimit: 2 }));
     world.runs = [
       run("f1", "Failed", 1),
       run("c1", "Completed", 2),
       run("f2", "Failed", 3),
-      run("f3", "Failed", 4, true),
+      run("f3", "Failed", 4, { isDeleting: true }),
+      run("without-wal", "Failed", 0, { isStored: true }),
       run("f4", "Failed", 5),
       run("m1", "Missing", 6),
       run("f5", "Failed", 7),

@@ -70,11 +70,14 @@ function create({ planned, line }: DueRun, agenda: Agenda, until: Date, now: Dat
   return { kind: "createBackup", why, planned, line, isLate };
 }
 
-/** Failed requests only, cancelled ones among them: a completed record lives as long as its data. */
+/**
+ * Failed requests only, cancelled ones among them: a completed record lives as long as its data, and so does one that the
+ * store has in parts, else it would come back as a record that knows nothing of what is missing.
+ */
 function prune({ schedule, runs }: Observed): Action[] {
   const limit = schedule.spec.failedHistoryLimit ?? 3;
   return runs
-    .filter(({ phase, isDeleting }) => phase === "Failed" && !isDeleting)
+    .filter(({ phase, isDeleting, isStored }) => phase === "Failed" && !isDeleting && !isStored)
     .sort((a, b) => b.createdAt.getTime() - a.createdAt.getTime() || (a.name < b.name ? 1 : -1))
     .slice(limit)
     .map(({ name, uid }) => ({ kind: "deleteBackup", why: `more than ${limit} failed Backups`, name, uid }));

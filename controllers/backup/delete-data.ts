@@ -6,7 +6,7 @@ import { decodeBackup, isFinished } from "#cnpg/backup.ts";
 import { pluginName } from "#cnpg/plugin-config.ts";
 import { backups as cnpgBackups } from "#cnpg/resources.ts";
 import type { KubeClient } from "#kube/client.ts";
-import type { Reconcile } from "#kube/controller.ts";
+import type { Reconcile, ReconcileResult } from "#kube/controller.ts";
 import type { EventRecorder } from "#kube/events.ts";
 import { keyOf } from "#kube/object.ts";
 import type { Logger } from "#observe/logger.ts";
@@ -26,14 +26,17 @@ export interface DeletionDeps extends Sources {
   readonly say: (backup: Backup, message: string, signal: AbortSignal) => Promise<void>;
 }
 
+/** While another deletion at the same place is on its way. */
+const turnMs = 500;
+
 /** A backup that is given up is gone from the sidecar's report within seconds. */
 const waitMs = 2_000;
 
 export function deletionReconcile(deps: DeletionDeps): Reconcile {
   const { client, events } = deps;
-  return async (key, signal, logger) => {
-    const backup = deps.backups.get(key);
-    if (backup === undefined) return {};
+  /** Places in the stores of which a deletion is decided or done just now. */
+  const busy = new Set<string>();
+  const remove = async (backup: Backup, signal: AbortSignal, logger: Logger): Promise<ReconcileResult> => {
     const facts = await readDeletionFacts(backup, { client, sources: deps, openStore: deps.openStore, signal });
     const plan = planDeletion(facts);
     logger.info({ plan: plan.kind, why: plan.why }, "a Backup is being deleted");
@@ -61,6 +64,29 @@ export function deletionReconcile(deps: DeletionDeps): Reconcile {
     await removeFinalizer(client, backup, signal);
     return {};
   };
+  return async (key, signal, logger) => {
+    const backup = deps.backups.get(key);
+    if (backup === undefined) return {};
+    // One at a time, or each of the last two would see the other stay.
+    const turn = turnOf(backup, deps);
+    if (busy.has(turn)) return { requeueAfterMs: turnMs };
+    busy.add(turn);
+    try {
+      return await remove(backup, signal, logger);
+    } finally {
+      busy.delete(turn);
+    }
+  };
+}
+
+/** Two stores may lead to one place. */
+function turnOf(backup: Backup, deps: Sources): string {
+  const { namespace = "", uid } = backup.metadata;
+  const place = placeOf(backup, deps);
+  const store = place && deps.stores.get({ namespace, name: place.store });
+  if (place === undefined || store === undefined) return uid ?? "";
+  const { destinationPath, endpointURL } = store.spec.configuration;
+  return JSON.stringify([endpointURL, destinationPath.replace(/\/+$/, ""), place.serverName]);
 }
 
 async function deleteRecord(

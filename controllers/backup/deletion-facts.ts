@@ -1,5 +1,6 @@
 // Reads what decides about the data of a Backup that is being deleted: its namespace, its work, and its store, whose
 // catalog is read for this decision and not taken from the last look.
+import { isDeepStrictEqual } from "node:util";
 import type { Backup } from "#api/gen/backup.ts";
 import { isFinished } from "#cnpg/backup.ts";
 import type { KubeClient } from "#kube/client.ts";
@@ -8,7 +9,7 @@ import { openBarmanRepository } from "#repository/barman/repository.ts";
 import { withDeadline } from "#std/abort.ts";
 import type { OpenStore } from "../object-store/observe.ts";
 import { idOf } from "../object-store/plan.ts";
-import { targetsOf, type DeletionFacts, type StoreState } from "./deletion.ts";
+import { hasMoved, targetsOf, type DeletionFacts, type StoreState } from "./deletion.ts";
 import { placeOf, worksOf, type Sources } from "./observe.ts";
 
 const namespaces: Resource = { group: "", version: "v1", kind: "Namespace", plural: "namespaces", namespaced: false };
@@ -33,17 +34,39 @@ export async function readDeletionFacts(backup: Backup, reads: DeletionReads): P
   const works = worksOf(backup, sources);
   const id = idOf(backup) ?? works.at(-1)?.status.backupId;
   const began = id !== undefined || works.length > 0 || (backup.status?.attempts ?? 0) > 0;
-  const others = new Set(
-    sources.backups
-      .list()
-      .filter(({ metadata }) => metadata.namespace === namespace && metadata.uid !== backup.metadata.uid)
-      .flatMap((other) => idOf(other) ?? []),
-  );
-  const facts = { backup, id, began, namespaceTerminating, running, others };
+  const neighbours = neighboursOf(backup, sources);
+  const facts = { backup, id, began, namespaceTerminating, running, ...neighbours, restoring: restoring(sources) };
   if (namespaceTerminating || running || !began)
     return { ...facts, store: { kind: "unusable", why: "it was not looked at" } };
   return { ...facts, store: await readStore(facts, reads) };
 }
+
+/** What the other Backups of the same server and store stand for. One whose data goes with it holds nothing. */
+function neighboursOf(backup: Backup, sources: Sources): Pick<DeletionFacts, "others" | "broken"> {
+  const { namespace, uid } = backup.metadata;
+  const place = placeOf(backup, sources);
+  const others = new Map<string, string>();
+  const broken = new Set<string>();
+  for (const other of sources.backups.list()) {
+    const id = idOf(other);
+    if (id === undefined || other.metadata.namespace !== namespace || other.metadata.uid === uid) continue;
+    if (!isDeepStrictEqual(placeOf(other, sources), place)) continue;
+    const goes = other.metadata.deletionTimestamp !== undefined && other.spec.deletionPolicy === "Delete";
+    if (!goes) others.set(id, other.metadata.name);
+    if (other.status?.phase === "Failed") broken.add(id);
+  }
+  return { others, broken };
+}
+
+/** Whose restores, and from which store, their reports do not tell: an equal id is enough. */
+const restoring = ({ reports }: Sources): ReadonlySet<string> =>
+  new Set(
+    reports
+      .list()
+      .flatMap(({ status }) => Object.values(status?.instances ?? {}))
+      .filter(({ reportedAt }) => Date.now() - Date.parse(reportedAt ?? "") < reportAgeMaxMs)
+      .flatMap(({ restore }) => restore?.backupId ?? []),
+  );
 
 /** CNPG has not ended its work, or the sidecar still says that it runs. */
 function isRunning(backup: Backup, sources: Sources): boolean {
@@ -71,6 +94,8 @@ async function readStore(
   const { uid = object.metadata.uid } = backup.status?.repository ?? {};
   if (uid !== object.metadata.uid)
     return unusable(`ObjectStore ${place.store} is another one than the backup was stored in`);
+  if (hasMoved(backup, object))
+    return unusable(`ObjectStore ${place.store} leads elsewhere than the backup was last seen`);
   const signal = withDeadline(outer, readLimitMs);
   try {
     const { store } = await openStore(object, signal);

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { Backup } from "#api/gen/backup.ts";
+import type { ObjectStore } from "#api/gen/object-store.ts";
 import type { BackupRecord } from "#repository/catalog.ts";
-import { planDeletion, type DeletionFacts, type StoreState } from "./deletion.ts";
+import { hasMoved, planDeletion, type DeletionFacts, type StoreState } from "./deletion.ts";
 
 const backup: Backup = {
   metadata: { name: "b", namespace: "db", creationTimestamp: "2026-11-21T09:00:00Z" },
@@ -33,7 +34,9 @@ const plan = (changes: Partial<DeletionFacts>) =>
     began: true,
     namespaceTerminating: false,
     running: false,
-    others: new Set(),
+    others: new Map(),
+    broken: new Set(),
+    restoring: new Set(),
     store: read([record("A"), record("B")]),
     ...changes,
   });
@@ -49,6 +52,9 @@ describe("a deleted Backup whose data goes with it", () => {
     ["the namespace goes", { namespaceTerminating: true }, /namespace/],
     ["the store cannot be used", { store: { kind: "unusable", why: "ObjectStore minio does not exist" } }, /minio/],
     ["it is the last that counts", { store: read([record("A"), record("B", { status: "failed" })]) }, /last backup/],
+    ["it is the last that was not found broken", { broken: new Set(["B"]) }, /last backup/],
+    ["another Backup stands for it", { others: new Map([["A", "twin"]]) }, /Backup twin stands/],
+    ["a restore reads it", { restoring: new Set(["A"]) }, /A is being restored/],
     ["the catalog cannot be trusted", { store: read([record("A"), record("C")], { unreadable: "B" }) }, /B cannot be/],
     [
       "it is held",
@@ -82,7 +88,19 @@ describe("a deleted Backup whose data goes with it", () => {
       record("O", { status: "failed", name: "other", beginTime }),
       record("P", { name: "b", beginTime }),
     ]);
-    expect(idsOf(plan({ store, others: new Set(["M"]) }))).toEqual(["A", "L"]);
+    expect(idsOf(plan({ store, others: new Map([["M", "other"]]) }))).toEqual(["A", "L"]);
+  });
+
+  it("is not looked for in a store that leads elsewhere by now", () => {
+    const store = (destinationPath: string, endpointURL?: string): ObjectStore => ({
+      metadata: { name: "minio", namespace: "db" },
+      spec: { configuration: { destinationPath, ...(endpointURL !== undefined && { endpointURL }) } },
+    });
+    const seen: Backup = { ...backup, status: { destinationPath: "s3://a/", endpointURL: "http://minio" } };
+    expect(hasMoved(seen, store("s3://a/", "http://minio"))).toBe(false);
+    expect(hasMoved(seen, store("s3://b/", "http://minio"))).toBe(true);
+    expect(hasMoved(seen, store("s3://a/"))).toBe(true);
+    expect(hasMoved(backup, store("s3://a/"))).toBe(false);
   });
 
   it("goes on with what an interrupted deletion left, though it counts no more", () => {

@@ -1,6 +1,7 @@
 // What becomes of the data when a Backup with deletionPolicy Delete is deleted. Pure. Data goes only when nothing speaks
 // against it; what cannot be known speaks against it.
 import type { Backup } from "#api/gen/backup.ts";
+import type { ObjectStore } from "#api/gen/object-store.ts";
 import type { BackupRecord, Catalog } from "#repository/catalog.ts";
 
 export interface DeletionFacts {
@@ -13,8 +14,12 @@ export interface DeletionFacts {
   /** Its CNPG Backup is not ended, or a sidecar says that it runs. */
   readonly running: boolean;
   readonly store: StoreState;
-  /** Ids that another Backup stands for. */
-  readonly others: ReadonlySet<string>;
+  /** Ids of the same server and store that another Backup stands for, by the name of that. */
+  readonly others: ReadonlyMap<string, string>;
+  /** Ids of the same server and store that were looked at and found broken. */
+  readonly broken: ReadonlySet<string>;
+  /** Ids from which a sidecar restores now. */
+  readonly restoring: ReadonlySet<string>;
 }
 
 export type StoreState =
@@ -43,13 +48,24 @@ export function planDeletion(facts: DeletionFacts): DeletionPlan {
     return { kind: "retain", why: `the catalog cannot be trusted: backup.info of ${unreadable.id} cannot be read` };
   const records = targetsOf(facts, catalog);
   if (records.length === 0) return { kind: "nothing", why: "the store has no data of it" };
+  const [other] = records.flatMap((record) => facts.others.get(record.id) ?? []);
+  if (other !== undefined) return { kind: "retain", why: `Backup ${other} stands for it too` };
+  const read = records.find(({ id }) => facts.restoring.has(id));
+  if (read !== undefined) return { kind: "retain", why: `backup ${read.id} is being restored from` };
   const held = records.flatMap(({ id }) => holds.get(id) ?? []);
   if (held[0] !== undefined) return { kind: "retain", why: `it is held by ${held[0]}` };
   const going = new Set(records.map(({ id }) => id));
   const isDone = ({ status }: BackupRecord): boolean => status === "done";
-  if (records.some(isDone) && !catalog.backups.some((record) => isDone(record) && !going.has(record.id)))
+  const stays = (record: BackupRecord): boolean => !going.has(record.id) && !facts.broken.has(record.id);
+  if (records.some(isDone) && !catalog.backups.some((record) => isDone(record) && stays(record)))
     return { kind: "retain", why: `it is the last backup of server ${catalog.server} that counts` };
   return { kind: "delete", records, why: `deletionPolicy of Backup ${facts.backup.metadata.name} is Delete` };
+}
+
+/** A store that was moved since the backup was last seen may hold another one of that id, or a copy. */
+export function hasMoved({ status }: Backup, { spec: { configuration } }: ObjectStore): boolean {
+  if (status?.destinationPath === undefined) return false;
+  return status.destinationPath !== configuration.destinationPath || status.endpointURL !== configuration.endpointURL;
 }
 
 /** Clocks of the database and of the API server may differ by this much. */

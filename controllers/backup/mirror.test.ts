@@ -12,7 +12,11 @@ const cnpg = {
 };
 
 /** A cluster whose API holds these Backups, and whose cache shows `cached` of them. */
-async function mirrored(held: readonly Backup[], cached: readonly Backup[] = held): Promise<readonly string[]> {
+async function mirrored(
+  held: readonly Backup[],
+  cached: readonly Backup[] = held,
+  theirs: object = cnpg,
+): Promise<readonly string[]> {
   const made: string[] = [];
   const client: Pick<KubeClient, "create" | "get"> = {
     create: async (_, object) => {
@@ -28,7 +32,7 @@ async function mirrored(held: readonly Backup[], cached: readonly Backup[] = hel
     list: () => cached,
     byIndex: () => cached.filter(({ metadata }) => metadata.labels?.["holdfast.dev/cnpg-backup"] === "theirs"),
   };
-  const deps = { client, backups, cnpgBackups: { get: () => cnpg } } as unknown as MirrorDeps;
+  const deps = { client, backups, cnpgBackups: { get: () => theirs } } as unknown as MirrorDeps;
   const signal = AbortSignal.timeout(5_000);
   await mirrorReconcile(deps)({ namespace: "db", name: "theirs" }, signal, pino({ level: "silent" }));
   return made;
@@ -50,6 +54,11 @@ describe("a CNPG Backup that someone else made", () => {
     expect(await mirrored([backup("theirs")])).toEqual([expect.stringMatching(/^theirs-[0-9a-f]{5}$/)]);
   });
 
+  it("gets none when its name is too long for a label: what it stores gets one from there", async () => {
+    const long = { ...cnpg, metadata: { ...cnpg.metadata, name: `${"t".repeat(50)}-20261126020000` } };
+    expect(await mirrored([], [], long)).toEqual([]);
+  });
+
   it("gets no second one while the cache does not show the first yet", async () => {
     expect(await mirrored([backup("theirs", {}, { "holdfast.dev/cnpg-backup": "theirs" })], [])).toEqual([]);
   });
@@ -60,5 +69,7 @@ describe("a CNPG Backup that someone else made", () => {
     expect(await mirrored([found])).toEqual([]);
     const other = backup("pg-a", { spec: { repository, backupId: "A" }, status: { systemID: "8" } });
     expect(await mirrored([other])).toEqual(["theirs"]);
+    const sameName = { ...found, metadata: { ...found.metadata, name: "theirs" } };
+    expect(await mirrored([sameName], [])).toEqual([]);
   });
 });

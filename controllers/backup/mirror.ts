@@ -25,6 +25,8 @@ export function mirrorReconcile(deps: MirrorDeps): Reconcile {
     const cnpg = decodeBackup(object);
     if (cnpg.spec.method !== "plugin" || cnpg.spec.plugin?.name !== pluginName) return {};
     const { namespace, name, uid = "" } = cnpg.metadata;
+    // It cannot be a label then. What it leaves in the store gets a record from there.
+    if (name.length > 63) return {};
     if (deps.backups.byIndex("cnpgBackup", `${namespace}/${name}`).length > 0) return {};
     if (deps.backups.list().some((backup) => standsFor(backup, cnpg))) return {};
     for (const candidate of [name, `${name.slice(0, 57)}-${shortHash(uid)}`]) {
@@ -36,6 +38,7 @@ export function mirrorReconcile(deps: MirrorDeps): Reconcile {
         // The cache may not show yet what the call before this one made.
         const existing = await deps.client.get<Backup>(backupKind, { namespace, name: candidate }, { signal });
         if (existing?.metadata.labels?.[labels.cnpgBackup] === name) return {};
+        if (existing !== undefined && standsFor(existing, cnpg)) return {};
       }
     }
     return {};
@@ -57,7 +60,6 @@ const recordOf = ({ metadata, spec }: CnpgBackup, name: string): Backup => ({
     name,
     namespace: metadata.namespace,
     labels: {
-      // A longer name cannot be a label; CNPG's own tools make none.
       [labels.cnpgBackup]: metadata.name,
       ...(isObjectName(spec.cluster) && { [labels.cluster]: spec.cluster }),
     },

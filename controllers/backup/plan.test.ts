@@ -218,6 +218,14 @@ describe("the finalizer", () => {
       work: work("started"),
     }).actions.map(({ kind }) => kind);
 
+  it("leaves a request that is deleted when the policy is Retain again, and nothing is begun for it", () => {
+    const deleted: Backup = {
+      ...request,
+      metadata: { ...request.metadata, finalizers: [finalizer], deletionTimestamp: createdAt },
+    };
+    expect(plan({ backup: deleted }).actions.map(({ kind }) => kind)).toEqual(["releaseDeletion"]);
+  });
+
   it("stands while the policy is Delete, and only then", () => {
     expect(withPolicy("Delete", [])).toEqual(["holdDeletion"]);
     expect(withPolicy("Delete", [finalizer])).toEqual([]);

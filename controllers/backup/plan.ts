@@ -23,6 +23,9 @@ import {
 export const finalizer = "holdfast.dev/delete-data";
 
 export function planBackup(observed: Observed): Plan {
+  // What goes is not begun any more; only our finalizer may still have to leave.
+  if (observed.backup.metadata.deletionTimestamp !== undefined)
+    return { ...keep(observed), actions: guardDeletion(observed.backup) };
   const plan = judge(observed);
   return { ...plan, actions: [...guardDeletion(observed.backup), ...plan.actions] };
 }

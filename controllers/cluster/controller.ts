@@ -67,7 +67,7 @@ async function findDeleted(
   signal: AbortSignal,
 ): Promise<string | undefined> {
   const { namespace = "" } = report.metadata;
-  for (const name of runningBackups(report)) {
+  for (const name of runningBackups(report, new Date())) {
     if (deps.cnpgBackups.get({ namespace, name }) !== undefined) continue;
     if ((await deps.client.get(cnpgBackups, { namespace, name }, { signal })) === undefined) return name;
   }

@@ -9,9 +9,14 @@ type Entry = NonNullable<NonNullable<InstanceReport["status"]>["instances"]>[str
 const entriesOf = (report: InstanceReport): [string, Entry][] =>
   Object.entries(report.status?.instances ?? {}).sort(([one], [other]) => one.localeCompare(other));
 
-/** The CNPG Backups that sidecars say they are running. */
-export const runningBackups = (report: InstanceReport): string[] =>
-  entriesOf(report).flatMap(([, { backup }]) => backup?.name ?? []);
+/** A report older than this says nothing about now; sidecars give a sign of life every minute. */
+const reportAgeMaxMs = 120_000;
+
+/** The CNPG Backups that sidecars say they are running. What a pod that is gone said last stays in the report. */
+export const runningBackups = (report: InstanceReport, now: Date): string[] =>
+  entriesOf(report).flatMap(([, { backup, reportedAt }]) =>
+    backup !== undefined && now.getTime() - Date.parse(reportedAt ?? "") < reportAgeMaxMs ? [backup.name] : [],
+  );
 
 /**
  * A backup on a standby ends in a segment that only the primary can close: the newest LSN that any backup waits for.

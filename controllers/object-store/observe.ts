@@ -27,6 +27,8 @@ export type OpenStore = (object: StoreObject, signal: AbortSignal) => Promise<Op
 
 /** What was read before, so that finished backups and unchanged WAL are not read again. */
 export interface Known {
+  /** Where it was read. */
+  readonly place: string;
   readonly catalogs: ReadonlyMap<string, Catalog>;
   readonly newestWal: ReadonlyMap<string, NewestWal>;
 }
@@ -54,7 +56,11 @@ export interface LookOptions {
 }
 
 export async function lookAtStore(object: StoreObject, options: LookOptions): Promise<Look> {
-  const { signal, known = { catalogs: new Map(), newestWal: new Map() } } = options;
+  const { signal } = options;
+  const place = placeOf(object);
+  // Elsewhere the same keys mean something else.
+  const isHere = options.known?.place === place;
+  const known: Known = isHere ? options.known : { place, catalogs: new Map(), newestWal: new Map() };
   if (!validate(object.spec)) {
     const message = describeViolations("spec", validate.errors);
     return { content: { kind: "refused", reason: "InvalidSpec", message }, known };
@@ -73,7 +79,7 @@ export async function lookAtStore(object: StoreObject, options: LookOptions): Pr
   const obstacle = obstacleIn(last.checks);
   if (obstacle !== undefined) return { preflight: last, content: obstacle, known };
   try {
-    const next = { catalogs: new Map<string, Catalog>(), newestWal: new Map<string, NewestWal>() };
+    const next = { place, catalogs: new Map<string, Catalog>(), newestWal: new Map<string, NewestWal>() };
     const servers = await readServers(openBarmanRepository(store), { known, next, signal });
     return { preflight: last, content: { kind: "usable", servers, conditionalPut: store.conditionalPut }, known: next };
   } catch (error) {
@@ -83,6 +89,9 @@ export async function lookAtStore(object: StoreObject, options: LookOptions): Pr
     return { preflight: now, content: obstacleIn(now.checks) ?? problemOf(error), known };
   }
 }
+
+const placeOf = ({ metadata, spec: { configuration } }: StoreObject): string =>
+  JSON.stringify([metadata.uid, configuration.endpointURL, configuration.destinationPath]);
 
 async function check(object: StoreObject, { store, config }: OpenedStore, signal: AbortSignal) {
   return { config, checks: await preflight(store, { key: canaryKey(object), signal }), isNew: true };

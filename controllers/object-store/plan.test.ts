@@ -174,6 +174,10 @@ describe("records of backups found in a store", () => {
   it("come back under the name that the store keeps, others under server and id", () => {
     expect(names(usable(server([backup("20261121T091500", { name: "nightly" })])))).toEqual(["nightly"]);
     expect(names(usable(server([backup("20261121T091500")])))).toEqual(["pg-20261121t091500"]);
+    // Barman reads any folder as a backup; a name has no such letters.
+    expect(names(usable(server([backup("Before_Upgrade")])))).toEqual([
+      expect.stringMatching(/^pg-before-upgrade-[0-9a-f]{5}$/),
+    ]);
   });
 
   it("are made once: not for a backup that a record or a request stands for", () => {
@@ -192,7 +196,21 @@ describe("records of backups found in a store", () => {
       },
     };
     const running: Backup = { metadata: { name: "b" }, spec: { cluster: { name: "pg" } } };
-    for (const known of [record, finished, running]) expect(names(check, [known])).toEqual([]);
+    const ofStoreBefore: Backup = {
+      ...finished,
+      status: { ...finished.status, repository: { kind: "ObjectStore", name: "minio", uid: "of the store before" } },
+    };
+    for (const known of [record, finished, running, ofStoreBefore]) expect(names(check, [known])).toEqual([]);
+  });
+
+  it("and Archives bear the store's name as a label only where it can be one", () => {
+    const labelsOf = (name: string) => {
+      const named = { ...store, metadata: { ...store.metadata, name } };
+      const { archives, records } = plan(usable(server([backup("20261121T091500")])), { store: named });
+      return [archives[0]?.labels, records[0]?.object.metadata.labels].map((all) => all?.["holdfast.dev/store"]);
+    };
+    expect(labelsOf("minio")).toEqual(["minio", "minio"]);
+    expect(labelsOf("m".repeat(64))).toEqual([undefined, undefined]);
   });
 
   it("do not take a name that something else has", () => {

@@ -197,7 +197,7 @@ function planArchive(observed: ObservedStore, server: ObservedServer): PlannedAr
   return {
     name: objectName(store.metadata.name, server.server),
     labels: {
-      [labels.store]: store.metadata.name,
+      ...storeLabel(store),
       ...(cluster && isObjectName(cluster.name) && { [labels.cluster]: cluster.name }),
     },
     facts: {
@@ -255,7 +255,7 @@ function planRecords(observed: ObservedStore, server: ObservedServer): PlannedRe
     const wanted =
       record.name !== undefined && isObjectName(record.name)
         ? record.name
-        : `${objectName(server.server)}-${record.id.toLowerCase()}`;
+        : `${objectName(server.server)}-${objectName(record.id.toLowerCase())}`;
     const name = taken.has(wanted)
       ? `${wanted.slice(0, 57)}-${shortHash(`${uid}/${server.server}/${record.id}`)}`
       : wanted;
@@ -267,7 +267,7 @@ function planRecords(observed: ObservedStore, server: ObservedServer): PlannedRe
         name,
         namespace: store.metadata.namespace ?? "",
         labels: {
-          [labels.store]: store.metadata.name,
+          ...storeLabel(store),
           ...(living !== undefined && isObjectName(living) && { [labels.cluster]: living }),
         },
       },
@@ -282,14 +282,19 @@ function planRecords(observed: ObservedStore, server: ObservedServer): PlannedRe
 
 export const idOf = (backup: Backup): string | undefined => backup.spec.backupId ?? backup.status?.backupId;
 
+/** A longer name cannot be a label. */
+const storeLabel = ({ metadata }: ObjectStore): Readonly<Record<string, string>> =>
+  metadata.name.length > 63 ? {} : { [labels.store]: metadata.name };
+
 /** Whether a Backup stands for something in this store under this server name. */
 function isOf(backup: Backup, store: ObjectStore, server: string): boolean {
   const { spec, status } = backup;
   if (spec.repository !== undefined)
     return spec.repository.name === store.metadata.name && spec.repository.serverName === server;
-  // A request that has its id but not its place yet must not get a second record meanwhile.
+  // A request that has its id but not its place yet must not get a second record meanwhile. By name, as a Backup looks
+  // for its store: in one that was made again under its name, it stands for what it finds there.
   return (
-    status?.repository === undefined || (status.repository.uid === store.metadata.uid && status.serverName === server)
+    status?.repository === undefined || (status.repository.name === store.metadata.name && status.serverName === server)
   );
 }
 

@@ -218,6 +218,14 @@ export class BackupOperator {
     await this.client.patch(instanceReports, { namespace, name: cluster }, { status }, options);
   }
 
+  /** What the sidecar of a recovery job says of its restore. */
+  async reportRestore(cluster: string, restore: object): Promise<void> {
+    const entry = { reportedAt: new Date().toISOString(), restore };
+    const status = { instances: { [`${cluster}-1`]: entry } };
+    const options = { type: "merge", subresource: "status", signal: signal() } as const;
+    await this.client.patch(instanceReports, { namespace, name: cluster }, { status }, options);
+  }
+
   /** A backup in the store as a sidecar leaves it, without what is left out. */
   async put(
     server: string,

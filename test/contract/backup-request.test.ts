@@ -153,6 +153,9 @@ describe("a Backup whose data goes with it", () => {
   const untilGone = (name: string): Promise<void> =>
     waitUntil(`${name} is gone`, async () => (await operator.backup(name)) === undefined);
 
+  const isHeld = async (name: string): Promise<boolean> =>
+    (await operator.backup(name))?.metadata.finalizers !== undefined;
+
   it("loses its data and its CNPG Backup, and nothing else; the last one keeps them", async () => {
     await operator.makeCluster("going");
     await make("going", "going-1", "20261121T095409");
@@ -193,6 +196,27 @@ describe("a Backup whose data goes with it", () => {
     expect(await operator.untilEvent("held-2", "DataRetained")).toContain("cannot be trusted");
     await untilGone("held-2");
     expect(await operator.keys("held/base/")).toHaveLength(5);
+  });
+
+  it("keeps the last one, also when all are deleted at once", async () => {
+    await operator.makeCluster("all");
+    const ids = ["20261121T095409", "20261122T095409", "20261123T095409"];
+    for (const id of ids) await make("all", `all-${id.slice(6, 8)}`, id);
+    const names = ids.map((id) => `all-${id.slice(6, 8)}`);
+    await Promise.all(names.map(operator.delete));
+    await Promise.all(names.map(async (name) => waitUntil(`${name} is let go`, async () => !(await isHeld(name)))));
+    expect(await operator.keys("all/base/")).toHaveLength(2);
+  });
+
+  it("keeps it while a restore reads it", async () => {
+    await operator.makeCluster("source");
+    await operator.makeCluster("copy");
+    await make("source", "source-1", "20261121T101500");
+    await make("source", "source-2", "20261122T101500");
+    await operator.reportRestore("copy", { phase: "Copying", backupId: "20261121T101500" });
+    await operator.delete("source-1");
+    expect(await operator.untilEvent("source-1", "DataRetained")).toContain("20261121T101500 is being restored");
+    expect(await operator.keys("source/base/")).toHaveLength(4);
   });
 
   it("gives up a running backup first, and lets go without data when the policy is Retain again", async () => {

@@ -33,7 +33,7 @@ export async function readNewestWal(
   const { extension: _, ...end } = newest;
   let unknown: CommitTime = {};
   for (const segment of [newest, ...before]) {
-    if (segment.key === known?.key) return { ...end, ...timeOf(known), ...unknown };
+    if (known !== undefined && isSame(segment, known)) return { ...end, ...timeOf(known), ...unknown };
     const read = await readCommitTime(store, segment, signal);
     if (read.commitTime !== undefined) return { ...end, ...unknown, ...read };
     // The newest that cannot be read is the one to tell of.
@@ -44,6 +44,10 @@ export async function readNewestWal(
   const older = known !== undefined && isSameTimeline && known.name < newest.name ? timeOf(known) : {};
   return { ...end, ...older, ...unknown };
 }
+
+/** An archive that was emptied and begun anew has the same names. */
+const isSame = (segment: StoredSegment, known: NewestWal): boolean =>
+  segment.key === known.key && segment.bytes === known.bytes && segment.storedAt.getTime() === known.storedAt.getTime();
 
 type CommitTime = Pick<NewestWal, "commitTime" | "commitTimeUnknown">;
 

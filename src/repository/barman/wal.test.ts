@@ -118,6 +118,14 @@ describe("the end of the archive", () => {
     expect(read).toEqual(["pg/wals/0000000100000000/000000010000000000000008"]);
   });
 
+  it("is read again when another segment has its name by now", async () => {
+    await put("000000010000000000000007", seventh);
+    const known = await repository.newestWal("pg", { signal });
+    const before = { ...known!, commitTime: 1n };
+    for (const changes of [{ storedAt: new Date(0) }, { bytes: 1 }])
+      expect(await newest({ ...before, ...changes })).toEqual({ name: "000000010000000000000007", time: seventhTime });
+  });
+
   it("is on the newest timeline that has a segment, over directories without one", async () => {
     await put("000000010000000000000007", seventh);
     await put("00000001000000FF00000008.partial");
