@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { installationCertificates } from "#controllers/installation/controller.ts";
 import { webhookConfigurations, type WebhookConfiguration } from "#controllers/installation/trust.ts";
 import type { KubeClient } from "#kube/client.ts";
+import { KubeError } from "#kube/errors.ts";
 import type { KubeObject, Resource } from "#kube/object.ts";
 import { secrets, type Secret } from "#kube/pki/keeper.ts";
 import { usualPolicy } from "#kube/pki/plan.ts";
@@ -120,6 +121,19 @@ describe("the authorities of the webhooks", () => {
   it("come back when it is replaced", async () => {
     kubectl("replace", "-f", file);
     expect(await bundles()).toEqual([undefined, undefined]);
+    await keep();
+    const wanted = await authorities();
+    expect(await bundles()).toEqual([wanted, wanted]);
+  });
+
+  it("need not be told for CloudNativePG's certificates to be made", async () => {
+    kubectl("replace", "-f", file);
+    const mute: KubeClient = { ...operator, patch: () => Promise.reject(new KubeError("Forbidden", "not here")) };
+    const key = { namespace, name: "holdfast-server-tls" };
+    await admin.delete(secrets, key, { signal: signal() });
+    const kept = installationCertificates({ client: mute, namespace, policy: usualPolicy, logger }).keep(signal());
+    await expect(kept).rejects.toThrow("not here");
+    expect((await admin.get<Secret>(secrets, key, { signal: signal() }))?.data?.["tls.crt"]).toBeDefined();
     await keep();
     const wanted = await authorities();
     expect(await bundles()).toEqual([wanted, wanted]);
