@@ -148,6 +148,42 @@ describe("the authorities of the webhooks", () => {
   });
 });
 
+interface AccessReview extends KubeObject {
+  readonly spec: { readonly user: string; readonly resourceAttributes: Readonly<Record<string, string>> };
+  readonly status?: { readonly allowed: boolean };
+}
+const accessReviews: Resource = {
+  group: "authorization.k8s.io",
+  version: "v1",
+  kind: "SubjectAccessReview",
+  plural: "subjectaccessreviews",
+  namespaced: false,
+};
+
+describe("the operator", () => {
+  const secret = (name: string) => ({ resource: "secrets", name, namespace });
+  const ours = (resource: string) => ({ group: "holdfast.dev", resource, name: "x", namespace: "elsewhere" });
+  it.each([
+    [true, "update", secret("holdfast-server-tls")],
+    [false, "patch", secret("holdfast-server-tls")],
+    [false, "update", secret("other")],
+    [false, "delete", secret("holdfast-ca")],
+    [false, "list", { resource: "secrets", namespace }],
+    [true, "delete", ours("archives")],
+    [false, "delete", ours("instancereports")],
+    [false, "patch", ours("objectstores")],
+    [false, "update", { group: "postgresql.cnpg.io", resource: "clusters", name: "x", namespace: "elsewhere" }],
+    [false, "create", { resource: "pods", subresource: "exec", name: "x", namespace: "elsewhere" }],
+    [true, "watch", { resource: "namespaces" }],
+    [false, "update", { group: "admissionregistration.k8s.io", resource: "validatingwebhookconfigurations" }],
+  ])("may (%s) %s %j", async (may, verb, what) => {
+    const spec = { user: "nobody", resourceAttributes: { ...what, verb } };
+    const review = { metadata: {}, spec } as AccessReview;
+    const { status } = await admin.create<AccessReview>(accessReviews, review, { signal: signal() });
+    expect(status?.allowed).toBe(may);
+  });
+});
+
 describe("a replica", () => {
   it("makes its certificate itself where the leader, of an earlier version, does not", async () => {
     const secret = "holdfast-webhook-tls";
