@@ -178,7 +178,7 @@ describe("the operator", () => {
     [false, "update", { group: "admissionregistration.k8s.io", resource: "validatingwebhookconfigurations" }],
   ])("may (%s) %s %j", async (may, verb, what) => {
     const spec = { user: "nobody", resourceAttributes: { ...what, verb } };
-    const review = { metadata: {}, spec } as AccessReview;
+    const review: AccessReview = { metadata: { name: "" }, spec };
     const { status } = await admin.create<AccessReview>(accessReviews, review, { signal: signal() });
     expect(status?.allowed).toBe(may);
   });
