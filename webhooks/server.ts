@@ -4,6 +4,7 @@ import { createServer, type Server } from "node:https";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Logger } from "#observe/logger.ts";
+import { createConnections } from "./connections.ts";
 import type { Judgement } from "./judgement.ts";
 import { type AdmissionRequest, answer, describeFinding, MalformedReview, parseReview } from "./review.ts";
 
@@ -38,7 +39,7 @@ export const bodyBytesMax = 3 * 1024 * 1024;
 /** Of all bodies that are being received at the same time. */
 const pendingBytesMax = 32 * 1024 * 1024;
 const connectionsMax = 256;
-/** From here on, connections on which nothing is asked are closed, so that nobody keeps the API server out. */
+/** Of more, those that were served longest ago are closed, so that nobody keeps the API server out. */
 const connectionsMany = 192;
 const handshakeMaxMs = 10_000;
 const headersMaxMs = 5_000;
@@ -63,15 +64,15 @@ export async function serveWebhooks(
       keepAliveTimeout: keepAliveMs,
       noDelay: true,
     },
-    (request, response) => void respond(request, response, options, load),
+    (request, response) => {
+      const { socket } = request; // gone from the request by the time it is answered
+      response.once("finish", () => connections.served(socket));
+      void respond(request, response, options, load);
+    },
   );
   server.maxConnections = connectionsMax;
-  let connections = 0;
-  server.on("connection", (socket: Socket) => {
-    connections++;
-    socket.once("close", () => connections--);
-    if (connections > connectionsMany) server.closeIdleConnections();
-  });
+  const connections = createConnections(connectionsMany);
+  server.on("connection", (socket: Socket) => connections.opened(socket));
   server.on("tlsClientError", ({ message }) => logger.debug({ message }, "tls handshake with a webhook client failed"));
   await listen(server, options);
   let closing: Promise<void> | undefined;

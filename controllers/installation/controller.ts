@@ -65,10 +65,13 @@ export interface CertificateDeps extends InstallationDeps {
   readonly webhookConfiguration: Informer<WebhookConfiguration>;
 }
 
-/** The webhooks' configuration as well: whoever replaces it takes the authorities away, and nothing is admitted then. */
+/**
+ * The webhooks' configuration as well: whoever replaces it takes the authorities away, and nothing is admitted then. It is
+ * not waited for: who may not see it must have certificates all the same.
+ */
 export function certificateSources({ namespace, deployment, webhookConfiguration }: CertificateDeps): Source[] {
   const key = () => [{ namespace, name: deploymentName }];
-  return [sourceOf(deployment, key), sourceOf(webhookConfiguration, key)];
+  return [sourceOf(deployment, key), { ...sourceOf(webhookConfiguration, key), synced: async () => undefined }];
 }
 
 export interface CertificateOptions {

@@ -30,6 +30,16 @@ describe("the object cache", () => {
     expect(said(cache.set(note("a", "2", [], "u2")))).toEqual(["deleted a u1", "added a u2"]);
   });
 
+  it("takes what is nested as deeply as the API server takes it: one such object must not keep out all others", () => {
+    const cache = new ObjectCache<Note>();
+    const deep: unknown = JSON.parse(`${"[".repeat(10_000)}${"]".repeat(10_000)}`);
+    cache.replaceAll([{ ...note("a", "1"), deep } as Note, note("b", "1")]);
+    expect(cache.list()).toHaveLength(2);
+    expect(Object.isFrozen((cache.get({ namespace: "n", name: "a" }) as Note & { deep: unknown[] }).deep[0])).toBe(
+      true,
+    );
+  });
+
   it("becomes equal to a list, deletions included", () => {
     const cache = new ObjectCache<Note>();
     for (const name of ["a", "b", "c"]) cache.set(note(name, "1"));

@@ -85,8 +85,13 @@ export class ObjectCache<T extends KubeObject> {
   }
 }
 
+/** Without recursion: the API server stores what is nested more deeply than our stack. */
 function deepFreeze<V>(value: V): V {
-  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
-  for (const inner of Object.values(value)) deepFreeze(inner);
-  return Object.freeze(value);
+  const rest: unknown[] = [value];
+  while (rest.length > 0) {
+    const next = rest.pop();
+    if (typeof next !== "object" || next === null || Object.isFrozen(next)) continue;
+    for (const inner of Object.values(Object.freeze(next))) rest.push(inner);
+  }
+  return value;
 }

@@ -1,6 +1,7 @@
 // The webhooks' port as anybody in the cluster may use it: whatever is sent, it answers or hangs up, and goes on answering.
 import { once } from "node:events";
 import { Agent, request, type RequestOptions } from "node:https";
+import { connect as connectTcp, type Socket } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createLogger } from "#observe/logger.ts";
@@ -202,6 +203,33 @@ describe("a client that behaves badly", () => {
     }
     expect(await post(JSON.stringify(review("good")))).toMatchObject({ status: 200 });
     for (const socket of held) socket.destroy();
+  });
+
+  it.each<[string, () => Promise<Socket>]>([
+    ["says nothing", async () => connectTcp(server.port, "localhost").on("error", () => undefined)],
+    [
+      "begins requests and ends none",
+      async () => {
+        const socket = await opened();
+        const head = `POST ${reviewPath} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n`;
+        socket.resume().write(head);
+        return socket;
+      },
+    ],
+  ])("and %s on many connections keeps nobody out", async (_, open) => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const options = { method: "POST", path: reviewPath, agent, headers: { "content-type": "application/json" } };
+    const ask = () => send(options, JSON.stringify(review("good")));
+    expect(await ask()).toMatchObject({ status: 200 });
+    const held: Socket[] = [];
+    for (let count = 0; count < 400; count++) {
+      held.push(await open());
+      if (count % 50 === 0) expect(await ask()).toMatchObject({ status: 200 });
+    }
+    expect(await ask()).toMatchObject({ status: 200 });
+    expect(await post(JSON.stringify(review("good")))).toMatchObject({ status: 200 });
+    for (const socket of held) socket.destroy();
+    agent.destroy();
   });
 
   it("and sends its headers one by one without end is hung up on in time", async () => {

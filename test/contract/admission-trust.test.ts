@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { installationCertificates } from "#controllers/installation/controller.ts";
 import { webhookConfigurations, type WebhookConfiguration } from "#controllers/installation/trust.ts";
 import type { KubeClient } from "#kube/client.ts";
+import { KubeError } from "#kube/errors.ts";
 import type { KubeObject, Resource } from "#kube/object.ts";
 import { secrets, type Secret } from "#kube/pki/keeper.ts";
 import { usualPolicy } from "#kube/pki/plan.ts";
@@ -125,12 +126,61 @@ describe("the authorities of the webhooks", () => {
     expect(await bundles()).toEqual([wanted, wanted]);
   });
 
+  it("need not be told for CloudNativePG's certificates to be made", async () => {
+    kubectl("replace", "-f", file);
+    const mute: KubeClient = { ...operator, patch: () => Promise.reject(new KubeError("Forbidden", "not here")) };
+    const key = { namespace, name: "holdfast-server-tls" };
+    await admin.delete(secrets, key, { signal: signal() });
+    const kept = installationCertificates({ client: mute, namespace, policy: usualPolicy, logger }).keep(signal());
+    await expect(kept).rejects.toThrow("not here");
+    expect((await admin.get<Secret>(secrets, key, { signal: signal() }))?.data?.["tls.crt"]).toBeDefined();
+    await keep();
+    const wanted = await authorities();
+    expect(await bundles()).toEqual([wanted, wanted]);
+  });
+
   it("are all that the operator may change, of that configuration alone", async () => {
     const other = { metadata: { name: "other" }, webhooks: [] };
     await admin.create<KubeObject>(webhookConfigurations, other, { signal: signal() });
     const options = { type: "merge", signal: signal() } as const;
     await expect(operator.patch(webhookConfigurations, { name: "other" }, {}, options)).rejects.toThrow(/forbidden/);
     await expect(operator.delete(webhookConfigurations, { name: "holdfast" }, options)).rejects.toThrow(/forbidden/);
+  });
+});
+
+interface AccessReview extends KubeObject {
+  readonly spec: { readonly user: string; readonly resourceAttributes: Readonly<Record<string, string>> };
+  readonly status?: { readonly allowed: boolean };
+}
+const accessReviews: Resource = {
+  group: "authorization.k8s.io",
+  version: "v1",
+  kind: "SubjectAccessReview",
+  plural: "subjectaccessreviews",
+  namespaced: false,
+};
+
+describe("the operator", () => {
+  const secret = (name: string) => ({ resource: "secrets", name, namespace });
+  const ours = (resource: string) => ({ group: "holdfast.dev", resource, name: "x", namespace: "elsewhere" });
+  it.each([
+    [true, "update", secret("holdfast-server-tls")],
+    [false, "patch", secret("holdfast-server-tls")],
+    [false, "update", secret("other")],
+    [false, "delete", secret("holdfast-ca")],
+    [false, "list", { resource: "secrets", namespace }],
+    [true, "delete", ours("archives")],
+    [false, "delete", ours("instancereports")],
+    [false, "patch", ours("objectstores")],
+    [false, "update", { group: "postgresql.cnpg.io", resource: "clusters", name: "x", namespace: "elsewhere" }],
+    [false, "create", { resource: "pods", subresource: "exec", name: "x", namespace: "elsewhere" }],
+    [true, "watch", { resource: "namespaces" }],
+    [false, "update", { group: "admissionregistration.k8s.io", resource: "validatingwebhookconfigurations" }],
+  ])("may (%s) %s %j", async (may, verb, what) => {
+    const spec = { user: "nobody", resourceAttributes: { ...what, verb } };
+    const review: AccessReview = { metadata: { name: "" }, spec };
+    const { status } = await admin.create<AccessReview>(accessReviews, review, { signal: signal() });
+    expect(status?.allowed).toBe(may);
   });
 });
 

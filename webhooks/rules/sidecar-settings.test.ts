@@ -17,10 +17,32 @@ describe("the sidecar's variables", () => {
   it("are refused where Kubernetes would refuse the pod", () => {
     const env = [
       { name: "MY VAR" },
-      { name: "A", value: "1", valueFrom: { fieldRef: {} } },
+      { name: "A", value: "1", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
       { name: "A", valueFrom: {} },
     ];
     expect(fieldsOf({ env })).toEqual(["env[0].name", "env[1]", "env[2].valueFrom", "env[2].name"]);
+  });
+
+  it("are refused where their source is not whole, or is no plain one", () => {
+    const from = (...valueFrom: object[]): string[] =>
+      fieldsOf({ env: valueFrom.map((source, n) => ({ name: `A${n}`, valueFrom: { ...source } })) });
+    expect(from({ secretKeyRef: { name: "a" } })).toEqual(["env[0].valueFrom.secretKeyRef.key"]);
+    expect(from({ secretKeyRef: "a" })).toEqual([
+      "env[0].valueFrom.secretKeyRef.name",
+      "env[0].valueFrom.secretKeyRef.key",
+    ]);
+    expect(from({ configMapKeyRef: { name: [["a"]], key: "k" } })).toEqual(["env[0].valueFrom.configMapKeyRef.name"]);
+    expect(from({ configMapKeyRef: { name: "a", key: "k", optional: [[]] } })).toEqual([
+      "env[0].valueFrom.configMapKeyRef.optional",
+    ]);
+    expect(from({ toString: {} })).toEqual(["env[0].valueFrom"]);
+    expect(
+      from(
+        { configMapKeyRef: { name: "a", key: "k", optional: true } },
+        { fieldRef: { apiVersion: "v1", fieldPath: "metadata.name" } },
+        { resourceFieldRef: { resource: "limits.cpu", divisor: 1 } },
+      ),
+    ).toEqual([]);
   });
 
   it("that the sidecar sets itself are told to have no effect", () => {

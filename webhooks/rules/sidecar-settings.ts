@@ -51,7 +51,14 @@ const ownVariables: ReadonlySet<string> = new Set([
   "PGPORT",
 ]);
 
-const sources = ["configMapKeyRef", "fieldRef", "fileKeyRef", "resourceFieldRef", "secretKeyRef"];
+/** Where a value may come from, with what Kubernetes asks of each. */
+const sources: Readonly<Record<string, readonly string[]>> = {
+  configMapKeyRef: ["name", "key"],
+  fieldRef: ["fieldPath"],
+  fileKeyRef: ["volumeName", "path", "key"],
+  resourceFieldRef: ["resource"],
+  secretKeyRef: ["name", "key"],
+};
 
 type Variable = NonNullable<Settings["env"]>[number];
 
@@ -62,16 +69,27 @@ function variableProblems({ name, value, valueFrom }: Variable, field: string): 
     problems.push({ field: `${field}.name`, message: "cannot be the name of a variable", hint });
   }
   if (valueFrom === undefined) return problems;
-  const given = Object.keys(valueFrom);
+  const given = Object.entries(valueFrom);
+  const [kind, source] = given[0] ?? ["", undefined];
   if (value !== undefined && value !== "")
     problems.push({ field, message: "value and valueFrom exclude each other", hint: "keep one of them" });
-  if (given.length !== 1 || !sources.includes(given[0] ?? ""))
-    problems.push({
-      field: `${field}.valueFrom`,
-      message: "names no single source",
-      hint: `one of ${sources.join(", ")}`,
-    });
-  return problems;
+  const needed = Object.hasOwn(sources, kind) ? sources[kind] : undefined;
+  if (given.length !== 1 || needed === undefined) {
+    const hint = `one of ${Object.keys(sources).join(", ")}`;
+    return [...problems, { field: `${field}.valueFrom`, message: "names no single source", hint }];
+  }
+  return [...problems, ...sourceProblems(source, needed, `${field}.valueFrom.${kind}`)];
+}
+
+function sourceProblems(source: unknown, needed: readonly string[], field: string): Finding[] {
+  const given: Readonly<Record<string, unknown>> = typeof source === "object" ? { ...source } : {};
+  const hint = "as in the container of a pod";
+  const missing = needed.filter((name) => typeof given[name] !== "string" || given[name] === "");
+  const nested = Object.keys(given).filter((name) => !needed.includes(name) && typeof given[name] === "object");
+  return [
+    ...missing.map((name) => ({ field: `${field}.${name}`, message: "must be a text", hint })),
+    ...nested.slice(0, 10).map((name) => ({ field: `${field}.${name}`, message: "must be a plain value", hint })),
+  ];
 }
 
 function repeated(env: readonly Variable[]): Finding[] {

@@ -31,7 +31,8 @@ export interface CertificateKeeperOptions {
   readonly labels?: Readonly<Record<string, string>>;
   /**
    * Publishes the trusted authorities (PEM) where they stand outside our Secrets: the caBundle of webhooks. Called on
-   * each pass, before anything that depends on it; nothing is switched or dropped until it has succeeded.
+   * each pass, before anything that depends on it; nothing is switched or dropped until it has succeeded. What does not
+   * depend on it is made all the same: CNPG must not go without because a webhook does.
    */
   readonly publishTrust?: (bundle: string, signal: AbortSignal) => Promise<void>;
   /** Milliseconds since the epoch. */
@@ -75,6 +76,18 @@ export function createCertificateKeeper(options: CertificateKeeperOptions): Cert
     return monotonicNow() - unchanged.since;
   }
 
+  /** What stood in the way. */
+  async function publish(trusted: readonly string[], signal: AbortSignal): Promise<Error | undefined> {
+    if (trusted.length === 0) return undefined;
+    try {
+      await options.publishTrust?.(joinCertificates(trusted), signal);
+      return undefined;
+    } catch (error) {
+      signal.throwIfAborted();
+      return error instanceof Error ? error : new Error(String(error));
+    }
+  }
+
   async function apply(
     found: ReadonlyMap<string, Secret>,
     contents: CertificateContents,
@@ -94,10 +107,12 @@ export function createCertificateKeeper(options: CertificateKeeperOptions): Cert
       for (let round = 0; round < roundsMax; round++) {
         const found = await read(limited);
         const contents = decode(found, options);
-        const { trusted } = contents.authority;
-        if (trusted.length > 0) await options.publishTrust?.(joinCertificates(trusted), limited);
-        const time = { now: now(), unchangedForMs: unchangedForMs(digestOf(found)) };
+        const obstacle = await publish(contents.authority.trusted, limited);
+        if (obstacle !== undefined) unchanged = undefined; // grace begins when all is published
+        const settledMs = obstacle === undefined ? unchangedForMs(digestOf(found)) : 0;
+        const time = { now: now(), unchangedForMs: settledMs };
         const plan = planCertificates(observeCertificates(contents, leaves, time), policy);
+        if (plan.steps.length === 0 && obstacle !== undefined) throw obstacle;
         if (plan.steps.length === 0) return plan.checkAfterMs;
         for (const step of plan.steps) await apply(found, contents, step, limited);
       }
