@@ -3,6 +3,7 @@
 import { labels, shortHash } from "#api/names.ts";
 import { apiVersion, backups as backupKind } from "#api/kinds.ts";
 import type { Backup } from "#api/gen/backup.ts";
+import { decodeBackup, isFinished } from "#cnpg/backup.ts";
 import { pluginName } from "#cnpg/plugin-config.ts";
 import { backups as cnpgBackups } from "#cnpg/resources.ts";
 import type { KubeClient } from "#kube/client.ts";
@@ -64,14 +65,20 @@ export async function createWork(
   throw new Error(`the names ${names.join(" and ")} are taken by others`);
 }
 
+/** What CNPG has ended meanwhile stays, and is judged by the store: the cache may be behind by the very moment. */
 export async function cancelWork(
   client: KubeClient,
   backup: Backup,
   names: readonly string[],
   signal: AbortSignal,
 ): Promise<void> {
-  for (const name of names)
-    await client.delete(cnpgBackups, { namespace: backup.metadata.namespace ?? "", name }, { signal });
+  for (const name of names) {
+    const key = { namespace: backup.metadata.namespace ?? "", name };
+    const work = await client.get<KubeObject>(cnpgBackups, key, { signal });
+    if (work === undefined || isFinished(decodeBackup(work))) continue;
+    const { resourceVersion } = work.metadata;
+    await client.delete(cnpgBackups, key, { signal, ...(resourceVersion !== undefined && { resourceVersion }) });
+  }
 }
 
 /** Applied under a manager of its own: other finalizers are not touched. */

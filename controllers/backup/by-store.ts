@@ -80,6 +80,11 @@ function fromCatalog(observed: Observed): Plan {
         : done("Missing", "False", "Missing", `the store no longer holds backup ${id}`);
       return { ...missing, facts };
     }
+    case "unread":
+      // Another leader is no news: else each restart would write every Backup twice.
+      return backup.status?.conditions === undefined
+        ? { ...done("Finalizing", "Unknown", "Progressing", inStore.message), facts }
+        : { ...keep(observed), facts };
     case "older":
       return { ...keep(observed), facts };
     case "unknown": {

@@ -18,7 +18,7 @@ import { observeBackup, type Sources } from "./observe.ts";
 import { finalizer, planBackup } from "./plan.ts";
 import { Progresses } from "./progress.ts";
 import { isOpen } from "./queue.ts";
-import { done, type Action, type Observed, type Plan, type Status } from "./terms.ts";
+import { done, oneLine, type Action, type Observed, type Plan, type Status } from "./terms.ts";
 import { createVerifier } from "./verification.ts";
 
 export interface BackupDeps extends Sources {
@@ -79,11 +79,16 @@ export function backupReconcile(deps: BackupDeps): Reconcile {
     const plan = done("Expiring", "False", "Progressing", message);
     await writer.write(backup, statusOf(backup, plan, new Date()), signal);
   };
+  /** By uid: why the last try to make a CNPG Backup failed. Told between the tries, so that the status stays still. */
+  const troubles = new Map<string, string>();
   const remove = deletionReconcile({ ...deps, say });
   const reconcile = createReconcile<Observed, Action, Plan>({
     observe: (key, signal) => observeBackup(key, deps, { ...looks, signal }),
     plan: (observed) => {
-      const plan = planBackup(observed);
+      const trouble = troubles.get(observed.backup.metadata.uid ?? "");
+      const planned = planBackup(observed);
+      const isMade = planned.actions.some(({ kind }) => kind === "createWork");
+      const plan = isMade && trouble !== undefined ? notMade(planned, trouble) : planned;
       const { actions, requeueAfterMs } = plan;
       return { actions, status: plan, ...(requeueAfterMs !== undefined && { requeueAfterMs }) };
     },
@@ -93,10 +98,17 @@ export function backupReconcile(deps: BackupDeps): Reconcile {
       await label(client, backup, signal);
       await announce(deps.events, backup, plan, signal);
     },
-    apply: (action, { backup }, signal) => {
+    apply: async (action, { backup }, signal) => {
       switch (action.kind) {
         case "createWork":
-          return createWork(client, backup, action.attempt, signal);
+          try {
+            await createWork(client, backup, action.attempt, signal);
+            troubles.delete(backup.metadata.uid ?? "");
+          } catch (error) {
+            remember(troubles, backup.metadata.uid ?? "", wordsOf(error));
+            throw error;
+          }
+          return;
         case "cancelWork":
           return cancelWork(client, backup, action.names, signal);
         case "holdDeletion":
@@ -105,7 +117,7 @@ export function backupReconcile(deps: BackupDeps): Reconcile {
           return removeFinalizer(client, backup, signal);
       }
     },
-    withFailure: (plan, action, error) => (action.kind === "createWork" ? notMade(plan, error) : plan),
+    withFailure: (plan, action, error) => (action.kind === "createWork" ? notMade(plan, wordsOf(error)) : plan),
   });
   return (key, signal, logger) => {
     const { deletionTimestamp, finalizers } = deps.backups.get(key)?.metadata ?? {};
@@ -117,11 +129,24 @@ export function backupReconcile(deps: BackupDeps): Reconcile {
   };
 }
 
-const notMade = (plan: Plan, error: unknown): Plan => ({
+const troublesMax = 1_000;
+
+function remember(troubles: Map<string, string>, uid: string, trouble: string): void {
+  troubles.delete(uid);
+  troubles.set(uid, trouble);
+  for (const oldest of troubles.keys()) {
+    if (troubles.size <= troublesMax) return;
+    troubles.delete(oldest);
+  }
+}
+
+const wordsOf = (error: unknown): string => oneLine(error instanceof Error ? error.message : String(error));
+
+const notMade = (plan: Plan, trouble: string): Plan => ({
   ...plan,
   verdict: {
     ...plan.verdict,
-    message: `CloudNativePG's Backup cannot be made: ${error instanceof Error ? error.message : String(error)}`,
+    message: `CloudNativePG's Backup cannot be made: ${trouble}`,
   },
 });
 

@@ -3,7 +3,6 @@
 import { apiVersion } from "#api/kinds.ts";
 import type { Backup } from "#api/gen/backup.ts";
 import { decodeBackup, isFinished } from "#cnpg/backup.ts";
-import { pluginName } from "#cnpg/plugin-config.ts";
 import { backups as cnpgBackups } from "#cnpg/resources.ts";
 import type { KubeClient } from "#kube/client.ts";
 import type { Reconcile, ReconcileResult } from "#kube/controller.ts";
@@ -14,7 +13,7 @@ import { openBarmanRepository } from "#repository/barman/repository.ts";
 import type { BackupRecord } from "#repository/catalog.ts";
 import type { OpenStore } from "../object-store/observe.ts";
 import { cancelWork, removeFinalizer } from "./apply.ts";
-import { planDeletion } from "./deletion.ts";
+import { isWorkOf, planDeletion } from "./deletion.ts";
 import { readDeletionFacts } from "./deletion-facts.ts";
 import { placeOf, worksOf, type Sources } from "./observe.ts";
 
@@ -104,11 +103,11 @@ async function deleteRecord(
   deps.catalogs.noteDeleted(keyOf(key), place.serverName, record.id);
   logger.info({ backup: record.id, server: place.serverName, objects }, "deleted the data of a backup");
   deps.lookAtStore.fire(key);
-  await removeCnpgBackups(record, { namespace: key.namespace, deps, signal });
+  await removeCnpgBackups(backup, record, { namespace: key.namespace, deps, signal });
 }
 
-/** CNPG's objects for exactly this backup: the same id, of the same database system. */
 async function removeCnpgBackups(
+  backup: Backup,
   record: BackupRecord,
   {
     namespace,
@@ -118,10 +117,9 @@ async function removeCnpgBackups(
 ): Promise<void> {
   for (const object of deps.cnpgBackups.list()) {
     if (object.metadata.namespace !== namespace) continue;
-    const { spec, status, metadata } = decodeBackup(object);
-    if (spec.plugin?.name !== pluginName || status.backupId !== record.id) continue;
-    if (record.systemId === undefined || status.pluginMetadata["systemID"] !== record.systemId) continue;
-    const { name, uid } = metadata;
+    const work = decodeBackup(object);
+    if (!isWorkOf(work, record, backup)) continue;
+    const { name, uid } = work.metadata;
     await deps.client.delete(cnpgBackups, { namespace, name }, { signal, ...(uid !== undefined && { uid }) });
   }
 }

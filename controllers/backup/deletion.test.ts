@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { Backup } from "#api/gen/backup.ts";
+import { decodeBackup } from "#cnpg/backup.ts";
 import type { ObjectStore } from "#api/gen/object-store.ts";
 import type { BackupRecord } from "#repository/catalog.ts";
-import { hasMoved, planDeletion, type DeletionFacts, type StoreState } from "./deletion.ts";
+import { hasMoved, isWorkOf, planDeletion, type DeletionFacts, type StoreState } from "./deletion.ts";
 
 const backup: Backup = {
   metadata: { name: "b", namespace: "db", creationTimestamp: "2026-11-21T09:00:00Z" },
@@ -89,6 +90,26 @@ describe("a deleted Backup whose data goes with it", () => {
       record("P", { name: "b", beginTime }),
     ]);
     expect(idsOf(plan({ store, others: new Map([["M", "other"]]) }))).toEqual(["A", "L"]);
+  });
+
+  it("takes along CNPG's object of this very backup, not that of a replica cluster from the same second", () => {
+    const work = (cluster: string, backupId = "A", systemID = "7") =>
+      decodeBackup({
+        metadata: { name: "w", namespace: "db" },
+        spec: { cluster: { name: cluster }, method: "plugin", pluginConfiguration: { name: "holdfast.dev" } },
+        status: { phase: "completed", backupId, pluginMetadata: { systemID } },
+      });
+    const own = record("A", { systemId: "7" });
+    const found: Backup = {
+      metadata: { name: "b", labels: { "cnpg.io/cluster": "pg" } },
+      spec: { repository: { kind: "ObjectStore", name: "minio", serverName: "pg" }, backupId: "A" },
+    };
+    for (const one of [backup, found]) {
+      expect(isWorkOf(work("pg"), own, one)).toBe(true);
+      expect(isWorkOf(work("replica"), own, one)).toBe(false);
+      expect(isWorkOf(work("pg", "B"), own, one)).toBe(false);
+      expect(isWorkOf(work("pg", "A", "8"), own, one)).toBe(false);
+    }
   });
 
   it("is not looked for in a store that leads elsewhere by now", () => {

@@ -2,6 +2,9 @@
 // against it; what cannot be known speaks against it.
 import type { Backup } from "#api/gen/backup.ts";
 import type { ObjectStore } from "#api/gen/object-store.ts";
+import { labels } from "#api/names.ts";
+import type { Backup as CnpgBackup } from "#cnpg/backup.ts";
+import { pluginName } from "#cnpg/plugin-config.ts";
 import type { BackupRecord, Catalog } from "#repository/catalog.ts";
 
 export interface DeletionFacts {
@@ -66,6 +69,17 @@ export function planDeletion(facts: DeletionFacts): DeletionPlan {
 export function hasMoved({ status }: Backup, { spec: { configuration } }: ObjectStore): boolean {
   if (status?.destinationPath === undefined) return false;
   return status.destinationPath !== configuration.destinationPath || status.endpointURL !== configuration.endpointURL;
+}
+
+/**
+ * Whether CNPG's object is of exactly this backup: the same id, of the same database system and the same Cluster. A replica
+ * cluster has the system identifier of its source, and its backup may have begun in the same second.
+ */
+export function isWorkOf({ spec, status }: CnpgBackup, record: BackupRecord, backup: Backup): boolean {
+  if (spec.plugin?.name !== pluginName || status.backupId !== record.id) return false;
+  if (record.systemId === undefined || status.pluginMetadata["systemID"] !== record.systemId) return false;
+  const cluster = backup.spec.cluster?.name ?? backup.metadata.labels?.[labels.cluster];
+  return cluster === undefined || cluster === spec.cluster;
 }
 
 /** Clocks of the database and of the API server may differ by this much. */

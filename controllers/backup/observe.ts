@@ -154,7 +154,7 @@ function readCatalog(
     return { kind: "unknown", reason: "StoreNotFound", message: `ObjectStore ${place.store} does not exist` };
   const reading = sources.catalogs.get(keyOf(key));
   if (reading === undefined || reading.storeUid !== store.metadata.uid)
-    return { kind: "unknown", reason: "Progressing", message: `store ${place.store} has not been read yet` };
+    return { kind: "unread", message: `store ${place.store} has not been read yet` };
   if (reading.problem !== undefined)
     return {
       kind: "unknown",

@@ -274,6 +274,22 @@ describe("the record of a backup in a store", () => {
     expect(plan({ backup: missing, inStore: { kind: "present", record, repository } }).verdict.phase).toBe("Completed");
   });
 
+  it("stands as it was told before another leader has read the store, and is unknown when nothing was told", () => {
+    const unread = { kind: "unread", message: "store minio has not been read yet" } as const;
+    const ready = { type: "Ready", reason: "Missing", message: "it is gone", lastTransitionTime: createdAt } as const;
+    const missing: Backup = {
+      ...backup,
+      status: { phase: "Missing", backupId: record.id, conditions: [{ ...ready, status: "False" }] },
+    };
+    expect(plan({ backup: missing, inStore: unread }).verdict).toEqual({
+      phase: "Missing",
+      ready: "False",
+      reason: "Missing",
+      message: "it is gone",
+    });
+    expect(plan({ backup, inStore: unread }).verdict).toMatchObject({ ready: "Unknown", message: unread.message });
+  });
+
   it("is judged by no look that is older than its completion", () => {
     const ready = {
       type: "Ready",

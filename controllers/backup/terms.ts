@@ -16,6 +16,8 @@ export type InStore =
   | { readonly kind: "absent"; readonly repository: RepositoryFacts; readonly dataLeft: boolean }
   /** The last look began before the backup was found whole: it says nothing of it. */
   | { readonly kind: "older" }
+  /** The store is about to be looked at for the first time since this process leads. */
+  | { readonly kind: "unread"; readonly message: string }
   | { readonly kind: "unknown"; readonly reason: Reason; readonly message: string };
 
 /** What was found when the backup was looked at itself, at its completion. */

@@ -92,6 +92,6 @@ function archiveReady(verdicts: readonly Verdict[], backups: number): Verdict {
     type: "Ready",
     status: "True",
     reason: "Succeeded",
-    message: `restorable from ${backups} ${backups === 1 ? "backup" : "backups"}`,
+    message: "restorable: the catalog is known, and a backup counts",
   };
 }

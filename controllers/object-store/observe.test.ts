@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ObjectStore as StoreObject } from "#api/gen/object-store.ts";
 import { backupInfoKey } from "#repository/barman/layout.ts";
+import { aborted } from "#std/abort.ts";
 import { openFilesystemStore } from "#store/filesystem.ts";
 import type { ObjectStore } from "#store/store.ts";
 import { lookAtStore, type Look } from "./observe.ts";
@@ -53,6 +54,26 @@ describe("a look at a store", () => {
     });
   const namesIn = ({ content }: Look): readonly unknown[] =>
     content.kind === "usable" ? content.servers.flatMap(({ catalog }) => catalog.backups.map(({ name }) => name)) : [];
+
+  it("is unknown when it takes too long, and not given up without a word", async () => {
+    const store: ObjectStore = {
+      ...places.get("s3://before/")!,
+      list: async function* (prefix, options) {
+        if (prefix !== "pg/base/") return yield* places.get("s3://before/")!.list(prefix, options);
+        await aborted(options.signal);
+        throw options.signal.reason;
+      },
+    };
+    const open = async () => ({ store, config: {} });
+    const slow = await lookAtStore(object("before"), {
+      open,
+      known: undefined,
+      preflight: undefined,
+      limitMs: 300,
+      signal,
+    });
+    expect(slow.content).toMatchObject({ kind: "unknown", message: expect.stringContaining("not through within 1 s") });
+  });
 
   it("takes nothing for known that was read before the store was moved", async () => {
     const before = await look("before");

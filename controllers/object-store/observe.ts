@@ -7,6 +7,7 @@ import { openBarmanRepository } from "#repository/barman/repository.ts";
 import { RepositoryError } from "#repository/errors.ts";
 import { recoveryWindow } from "#repository/recovery-window.ts";
 import type { NewestWal, Owner, Repository } from "#repository/repository.ts";
+import { withDeadline } from "#std/abort.ts";
 import type { Check } from "#store/check.ts";
 import { StoreConfigError } from "#store/config.ts";
 import { isStoreError } from "#store/errors.ts";
@@ -52,19 +53,26 @@ export interface LookOptions {
   readonly known: Known | undefined;
   /** The last one, while it is not too old to count. */
   readonly preflight: Preflight | undefined;
+  /** How long the look may take: 50 s unless told, so that time is left to say what came of it. */
+  readonly limitMs?: number;
   readonly signal: AbortSignal;
 }
 
 export async function lookAtStore(object: StoreObject, options: LookOptions): Promise<Look> {
-  const { signal } = options;
-  const place = placeOf(object);
-  // Elsewhere the same keys mean something else.
-  const isHere = options.known?.place === place;
-  const known: Known = isHere ? options.known : { place, catalogs: new Map(), newestWal: new Map() };
+  const { signal: outer, limitMs = 50_000 } = options;
+  const signal = withDeadline(outer, limitMs);
+  const tooSlow: Problem = {
+    kind: "unknown",
+    reason: "StoreError",
+    message: `the look at it was not through within ${Math.ceil(limitMs / 1000)} s`,
+  };
   if (!validate(object.spec)) {
     const message = describeViolations("spec", validate.errors);
-    return { content: { kind: "refused", reason: "InvalidSpec", message }, known };
+    return { content: { kind: "refused", reason: "InvalidSpec", message }, known: options.known ?? nothingAt("") };
   }
+  const place = placeOf(object);
+  // Elsewhere the same keys mean something else.
+  const known = options.known?.place === place ? options.known : nothingAt(place);
   let opened: OpenedStore;
   let last: NonNullable<Look["preflight"]>;
   try {
@@ -72,23 +80,39 @@ export async function lookAtStore(object: StoreObject, options: LookOptions): Pr
     const isSame = options.preflight?.config === opened.config;
     last = isSame ? { ...options.preflight, isNew: false } : await check(object, opened, signal);
   } catch (error) {
-    signal.throwIfAborted();
-    return { content: problemOf(error), known };
+    outer.throwIfAborted();
+    return { content: signal.aborted ? tooSlow : problemOf(error), known };
   }
   const { store } = opened;
   const obstacle = obstacleIn(last.checks);
   if (obstacle !== undefined) return { preflight: last, content: obstacle, known };
+  const next = nothingAt(place);
   try {
-    const next = { place, catalogs: new Map<string, Catalog>(), newestWal: new Map<string, NewestWal>() };
     const servers = await readServers(openBarmanRepository(store), { known, next, signal });
     return { preflight: last, content: { kind: "usable", servers, conditionalPut: store.conditionalPut }, known: next };
   } catch (error) {
-    signal.throwIfAborted();
+    outer.throwIfAborted();
+    // The next look goes on from the servers that this one read.
+    const read = {
+      place,
+      catalogs: merged(known.catalogs, next.catalogs),
+      newestWal: merged(known.newestWal, next.newestWal),
+    };
+    if (signal.aborted) return { preflight: last, content: tooSlow, known: read };
     // What passed before does not pass now: where exactly it fails is found out anew.
-    const now = last.isNew ? last : await check(object, opened, signal);
-    return { preflight: now, content: obstacleIn(now.checks) ?? problemOf(error), known };
+    const now = last.isNew ? last : await check(object, opened, signal).catch(() => last);
+    outer.throwIfAborted();
+    return { preflight: now, content: obstacleIn(now.checks) ?? problemOf(error), known: read };
   }
 }
+
+const merged = <V>(one: ReadonlyMap<string, V>, other: ReadonlyMap<string, V>) => new Map([...one, ...other]);
+
+const nothingAt = (place: string) => ({
+  place,
+  catalogs: new Map<string, Catalog>(),
+  newestWal: new Map<string, NewestWal>(),
+});
 
 const placeOf = ({ metadata, spec: { configuration } }: StoreObject): string =>
   JSON.stringify([metadata.uid, configuration.endpointURL, configuration.destinationPath]);

@@ -94,6 +94,9 @@ describe("the archive of a server", () => {
     const [archive] = plan(usable(server([backup("1")])), living({ readyFiles: 2 })).archives;
     expect(ready(archive!.verdicts)).toMatchObject({ status: "True" });
     expect(archive!.facts).toMatchObject({ cluster: { name: "pg", living: true }, readyFiles: 2 });
+    // How many there are is a fact of its own: the message stays.
+    const [more] = plan(usable(server([backup("1"), backup("2")])), living({ readyFiles: 2 })).archives;
+    expect(ready(more!.verdicts)).toEqual(ready(archive!.verdicts));
   });
 
   it("tells whose it was when no cluster archives to it any more", () => {

@@ -41,6 +41,8 @@ export interface PatchOptions extends CallOptions {
 export interface DeleteOptions extends CallOptions {
   /** Only when the object still has this uid; otherwise KubeError "Conflict". */
   readonly uid?: string;
+  /** Only when the object has not changed since; otherwise KubeError "Conflict". */
+  readonly resourceVersion?: string;
   readonly propagation?: "Background" | "Foreground" | "Orphan";
 }
 

@@ -186,13 +186,13 @@ export function createRestClient(transport: Transport, options: RestClientOption
       );
     },
 
-    async delete(resource: Resource, key: ObjectKey, { uid, propagation, signal }: DeleteOptions) {
+    async delete(resource: Resource, key: ObjectKey, { uid, resourceVersion, propagation, signal }: DeleteOptions) {
       const doing = `delete ${describeResource(resource)} ${keyOf(key)}`;
       const body = JSON.stringify({
         apiVersion: "v1",
         kind: "DeleteOptions",
         propagationPolicy: propagation,
-        preconditions: uid === undefined ? undefined : { uid },
+        preconditions: uid === undefined && resourceVersion === undefined ? undefined : { uid, resourceVersion },
       });
       const answer = await ask(doing, { method: "DELETE", path: objectPath(resource, key), body }, signal);
       if (saysObjectIsMissing(answer.status, answer.body, key.name)) return false;

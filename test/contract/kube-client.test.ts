@@ -61,6 +61,9 @@ describe.each(Object.keys(transports))("a client over %s", (name) => {
     await expect(client.delete(configMaps, key, { uid: "another", signal: signal() })).rejects.toEqual(
       refusal("Conflict"),
     );
+    await expect(client.delete(configMaps, key, { resourceVersion: "1", signal: signal() })).rejects.toEqual(
+      refusal("Conflict"),
+    );
     expect(await client.delete(configMaps, key, { uid: made.metadata.uid!, signal: signal() })).toBe(true);
     expect(await client.delete(configMaps, key, { signal: signal() })).toBe(false);
     expect(await client.get(configMaps, key, { signal: signal() })).toBeUndefined();
