@@ -5,7 +5,8 @@ import { changed, exampleOf } from "./manifests.ts";
 import { startPrivateStore, type PrivateStore } from "./private-store.ts";
 import { apply, freshNamespace, kubectl, psql, read, until, untilHealthy } from "./steps.ts";
 
-const namespace = "e2e-backup";
+/** New for each run: a namespace whose database has lost its store goes away slowly. */
+const namespace = `e2e-backup-${Date.now().toString(36)}`;
 let store: PrivateStore;
 
 const request = (name: string, spec: object = {}): Promise<string> => {
