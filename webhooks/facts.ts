@@ -50,13 +50,14 @@ export function createFacts({ stores, clusters, namespaces }: AdmissionCaches): 
       return target === undefined ? [] : [{ cluster, serverName: target.serverName }];
     });
 
-  /** Clusters that archive under this server name to any store at the place. */
-  const archivingInto = (location: string, serverName: string): readonly Cluster[] =>
-    stores
+  /** Clusters that archive to any store at the place, by server name. */
+  const archivingInto = (location: string): ReadonlyMap<string, readonly Cluster[]> => {
+    const all = stores
       .byIndex("location", location)
-      .flatMap(({ metadata }) => archivingTo(metadata.namespace ?? "", metadata.name))
-      .filter((found) => found.serverName === serverName)
-      .map(({ cluster }) => cluster);
+      .flatMap(({ metadata }) => archivingTo(metadata.namespace ?? "", metadata.name));
+    const grouped = Map.groupBy(all, ({ serverName }) => serverName);
+    return new Map([...grouped].map(([name, found]) => [name, found.map(({ cluster }) => cluster)]));
+  };
 
   return {
     archivers: (namespace, store) =>
@@ -69,8 +70,9 @@ export function createFacts({ stores, clusters, namespaces }: AdmissionCaches): 
       const { namespace = "", name } = store.metadata;
       const location = locationOfStore(store);
       if (location === undefined) return [];
+      const there = archivingInto(location);
       return archivingTo(namespace, name).flatMap(({ cluster, serverName }) => {
-        const other = archivingInto(location, serverName).find((found) => !isSame(found, cluster));
+        const other = there.get(serverName)?.find((found) => !isSame(found, cluster));
         if (other === undefined) return [];
         const isBeside = other.metadata.namespace === namespace;
         return [{ cluster: cluster.metadata.name, serverName, ...(isBeside && { other: other.metadata.name }) }];
@@ -90,7 +92,7 @@ export function createFacts({ stores, clusters, namespaces }: AdmissionCaches): 
             ? archivingTo(namespace, target.name)
                 .filter(({ serverName }) => serverName === target.serverName)
                 .map((other) => other.cluster)
-            : archivingInto(location, target.serverName);
+            : (archivingInto(location).get(target.serverName) ?? []);
       return {
         cluster,
         fields: object as unknown as Fields,

@@ -6,7 +6,7 @@ import type { ObjectStore } from "#api/gen/object-store.ts";
 import type { KubeObject } from "#kube/object.ts";
 import { ObjectCache } from "#kube/object-cache.ts";
 import { clusterIndexes, createFacts, storeIndexes } from "./facts.ts";
-import { judge } from "./kinds.ts";
+import { judge, type JudgeDeps } from "./kinds.ts";
 import { answer, MalformedReview, parseReview } from "./review.ts";
 
 const stores = new ObjectCache<ObjectStore>(storeIndexes);
@@ -21,11 +21,11 @@ const answerBytesMax = 64 * 1024;
 const millisecondsMax = 1_000;
 
 /** Passes one body through; what it is answered, or "malformed". */
-function pass(body: Uint8Array): string {
+function pass(body: Uint8Array, known: JudgeDeps = deps): string {
   const began = process.threadCpuUsage();
   try {
     const request = parseReview(body);
-    const text = JSON.stringify(answer(request, judge(request, deps)));
+    const text = JSON.stringify(answer(request, judge(request, known)));
     expect(encoder.encode(text).length).toBeLessThan(answerBytesMax);
     expect(JSON.parse(text)).toMatchObject({ response: { uid: request.uid } });
     return text;
@@ -267,6 +267,23 @@ describe("what is large", () => {
           pass(encoder.encode(JSON.stringify(reviewOf(resource, "UPDATE", put(good, path, text), good))));
     },
   );
+
+  it("is answered soon for a store that a thousand Clusters archive to", () => {
+    const { spec } = goodCluster;
+    const used = new ObjectCache<ObjectStore>(storeIndexes);
+    const users = new ObjectCache<KubeObject>(clusterIndexes);
+    used.set(structuredClone(goodStore) as unknown as ObjectStore);
+    for (let n = 0; n < 1_000; n++) {
+      const plugins = [{ ...spec.plugins[0], parameters: { objectStore: "minio", serverName: `pg-${n}` } }];
+      const user = { metadata: { name: `pg-${n}`, namespace: "default", uid: `${n}` }, spec: { ...spec, plugins } };
+      users.set(structuredClone(user) as KubeObject);
+    }
+    const many = createFacts({ stores: used, clusters: users, namespaces: { get: () => undefined } });
+    const { endpointCA: _, ...configuration } = goodStore.spec.configuration;
+    const object = { ...goodStore, spec: { ...goodStore.spec, configuration } };
+    const review = encoder.encode(JSON.stringify(reviewOf("objectstores", "UPDATE", object, goodStore)));
+    expect(JSON.parse(pass(review, { ...deps, facts: many })).response.allowed).toBe(true);
+  });
 
   it("is answered for a Cluster with thousands of entries, too", () => {
     const plugins = many(5_000, (n) => ({ name: "holdfast.dev", parameters: { [`p${n}`]: "x" } }));

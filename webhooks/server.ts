@@ -37,7 +37,9 @@ export const readyPath = "/readyz";
 /** The API server takes objects up to 3 MiB, etcd up to 1.5; a review holds an object at most twice. */
 export const bodyBytesMax = 3 * 1024 * 1024;
 /** Of all bodies that are being received at the same time. */
-const pendingBytesMax = 32 * 1024 * 1024;
+export const pendingBytesMax = 32 * 1024 * 1024;
+/** Bodies up to this are received in any case, so that those who send large ones keep nobody out. */
+const smallBodyBytes = 64 * 1024;
 const connectionsMax = 256;
 /** Of more, those that were served longest ago are closed, so that nobody keeps the API server out. */
 const connectionsMany = 192;
@@ -195,7 +197,8 @@ async function receive(request: IncomingMessage, load: Load): Promise<Uint8Array
       bytes += chunk.length;
       load.pendingBytes += chunk.length;
       if (bytes > bodyBytesMax) return tooLarge;
-      if (load.pendingBytes > pendingBytesMax) return refuse(503, "too much is asked at once", { "retry-after": "1" });
+      if (bytes > smallBodyBytes && load.pendingBytes > pendingBytesMax)
+        return refuse(503, "too much is asked at once", { "retry-after": "1" });
       chunks.push(chunk);
     }
     return Buffer.concat(chunks);

@@ -11,6 +11,7 @@ describe("two stores share their data", () => {
     ["a slash after the endpoint", at("s3://b", "http://minio:9000"), at("s3://b", "http://minio:9000/")],
     ["the port that goes without saying", at("s3://b", "https://s3.example"), at("s3://b", "https://S3.example:443/")],
     ["the Service's long name", at("s3://b", "http://minio:9000"), at("s3://b", "http://minio.one.svc:9000")],
+    ["its short one", at("s3://b", "http://minio:9000"), at("s3://b", "http://minio.one:9000", "two")],
     ["its longest", at("s3://b", "http://minio:9000"), at("s3://b", "http://minio.one.svc.cluster.local:9000", "two")],
     ["Amazon's endpoint spelt out", at("s3://b"), at("s3://b", "https://s3.eu-west-1.amazonaws.com")],
   ])("with %s", (_, one, other) => {

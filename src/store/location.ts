@@ -26,8 +26,9 @@ function serverOf(endpointURL: unknown, namespace: string): string | undefined {
   return `${inCluster(host, namespace)}:${port}${url.pathname.replace(/(?<!\/)\/+$/, "")}`;
 }
 
-/** minio, minio.ns.svc and minio.ns.svc.cluster.local are the same Service. */
+/** minio, minio.ns, minio.ns.svc and minio.ns.svc.cluster.local are the same Service; example.com just stays one server. */
 function inCluster(host: string, namespace: string): string {
-  const isBare = !host.includes(".") && !host.includes(":") && host !== "localhost";
-  return isBare ? `${host}.${namespace}.svc` : host.replace(/\.svc\.cluster\.local$/, ".svc");
+  if (host.includes(":") || host === "localhost") return host;
+  const labels = host.replace(/\.svc\.cluster\.local$/, ".svc").split(".");
+  return labels.length > 2 ? labels.join(".") : `${labels[0]}.${labels[1] ?? namespace}.svc`;
 }

@@ -3,10 +3,18 @@ import { once } from "node:events";
 import { Agent, request, type RequestOptions } from "node:https";
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createLogger } from "#observe/logger.ts";
 import type { KeyPair } from "#kube/pki/secret-shape.ts";
-import { bodyBytesMax, readyPath, reviewPath, serveWebhooks, type WebhookServer } from "#webhooks/server.ts";
+import {
+  bodyBytesMax,
+  pendingBytesMax,
+  readyPath,
+  reviewPath,
+  serveWebhooks,
+  type WebhookServer,
+} from "#webhooks/server.ts";
 import { issueServing, makeAuthority } from "./admission-server.ts";
 
 const logger = createLogger("error");
@@ -230,6 +238,22 @@ describe("a client that behaves badly", () => {
     expect(await post(JSON.stringify(review("good")))).toMatchObject({ status: 200 });
     for (const socket of held) socket.destroy();
     agent.destroy();
+  });
+
+  it("and ends none of many large bodies keeps no small one out", async () => {
+    const size = bodyBytesMax - 1;
+    const head = `POST ${reviewPath} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${size}\r\n\r\n`;
+    const held: TLSSocket[] = [];
+    for (let left = pendingBytesMax - 100; left > 0; left -= size - 1) {
+      const socket = await opened();
+      held.push(socket);
+      await promisify((bytes: string, done: (error?: Error | null) => void) => socket.resume().write(bytes, done))(
+        head + " ".repeat(Math.min(left, size - 1)),
+      );
+    }
+    for (let count = 0; count < 50; count++)
+      expect(await post(JSON.stringify(review("good")))).toMatchObject({ status: 200 });
+    for (const socket of held) socket.destroy();
   });
 
   it("and sends its headers one by one without end is hung up on in time", async () => {

@@ -1,10 +1,8 @@
 // Admission as the API server meets it: real kinds, the real configuration, our server; what is refused is not stored.
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { request } from "node:https";
 import { createServer, type AddressInfo } from "node:net";
-import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { KubeClient } from "#kube/client.ts";
 import type { KubeObject } from "#kube/object.ts";
@@ -17,6 +15,7 @@ import { goodConfiguration, refusedStores, type RefusedSpec } from "../admission
 import { issueServing, makeAuthority, startAdmission, type AdmissionUnderTest } from "./admission-server.ts";
 import { type ApiServer, startApiServer, waitUntil } from "./api-server.ts";
 import { adminClient, namespaces, signal } from "./kube-widget.ts";
+import { kubectl } from "./kubectl.ts";
 
 let api: ApiServer;
 let client: KubeClient & { close(): void };
@@ -114,7 +113,7 @@ describe("what is refused, by the fields that are wrong", () => {
 
   it("says all that is wrong at once, sorted, as kubectl lists it", async () => {
     const spec = { configuration: { destinationPath: "x", wal: { compresion: "gzip" } }, retentionPolice: "1d" };
-    const { stderr, status } = await kubectl(["create", "--validate=ignore", "-f", "-"], {
+    const { stderr, status } = await kubectl(api, ["create", "--validate=ignore", "-f", "-"], {
       apiVersion: "holdfast.dev/v1alpha1",
       kind: "ObjectStore",
       ...thing("many", spec),
@@ -132,7 +131,7 @@ describe("what is refused, by the fields that are wrong", () => {
 
 describe("what is accepted", () => {
   it.each(acceptedObjects)("$kind $object.metadata.name: $what", async ({ object, warned = [] }) => {
-    const { stderr, status } = await kubectl(["create", "--validate=strict", "-f", "-"], object);
+    const { stderr, status } = await kubectl(api, ["create", "--validate=strict", "-f", "-"], object);
     expect(stderr).toBe(
       stderr
         .split("\n")
@@ -157,7 +156,7 @@ describe("what is accepted", () => {
 
   it("with a warning: a Cluster whose store is still to be made", async () => {
     const cluster = { ...thing("early", clusterTo({ objectStore: "absent" })), kind: "Cluster" };
-    const { stderr, status } = await kubectl(["create", "-f", "-"], {
+    const { stderr, status } = await kubectl(api, ["create", "-f", "-"], {
       ...cluster,
       apiVersion: "postgresql.cnpg.io/v1",
     });
@@ -373,7 +372,7 @@ describe("while nobody answers", () => {
   it("a namespace can still be emptied by the one who does that", async () => {
     const emptying = async (name: string) => {
       const as = ["--as=system:serviceaccount:kube-system:namespace-controller", "--as-group=system:masters"];
-      return kubectl(["delete", "objectstore", name, "-n", namespace, "--wait=false", ...as], {});
+      return kubectl(api, ["delete", "objectstore", name, "-n", namespace, "--wait=false", ...as], {});
     };
     expect(await emptying("store")).toEqual({ stderr: "", status: 0 });
     expect(await emptying("kept")).toEqual({ stderr: "", status: 0 });
@@ -398,14 +397,4 @@ async function ask(path: string): Promise<{ readonly status: number }> {
     });
     asked.on("error", reject).end();
   });
-}
-
-/** Not the synchronous way: this very process answers the API server meanwhile. */
-async function kubectl(args: readonly string[], input: object): Promise<{ stderr: string; status: number }> {
-  const env = { KUBECONFIG: `${api.accountFolder}/kubeconfig`, HOME: api.accountFolder };
-  const child = spawn(api.kubectl, [...args], { env });
-  child.stdout.resume();
-  child.stdin.end(JSON.stringify(input));
-  const [stderr, [status]] = await Promise.all([text(child.stderr), once(child, "close")]);
-  return { stderr, status: status as number };
 }

@@ -55,13 +55,16 @@ export async function followCertificates(place: CertificatesPlace, signal: Abort
 }
 
 async function readUntilThere(place: CertificatesPlace, signal: AbortSignal): Promise<ServerCertificates> {
+  const { secret, logger, make } = place;
   let since = performance.now();
   for (;;) {
-    const found = await read(place, signal).catch(() => undefined);
+    let obstacle: unknown;
+    const found = await read(place, signal).catch((error: unknown) => void (obstacle = error));
     if (found !== undefined) return found;
-    if (place.make !== undefined && performance.now() - since > (place.makeAfterMs ?? makeAfterMs)) {
-      const { secret, logger } = place;
-      await place.make(signal).catch((error: unknown) => logger.warn({ err: error, secret }, "certificates not made"));
+    if (performance.now() - since > (place.makeAfterMs ?? makeAfterMs)) {
+      if (make === undefined || obstacle !== undefined)
+        logger.warn({ err: obstacle, secret }, "still waiting for certificates");
+      await make?.(signal).catch((error: unknown) => logger.warn({ err: error, secret }, "certificates not made"));
       since = performance.now();
     }
     await delay(500, signal);
