@@ -271,7 +271,11 @@ describe("the record of a backup in a store", () => {
       reason: "MissingMetadata",
     });
     const missing: Backup = { ...request, status: { phase: "Missing", backupId: record.id } };
-    expect(plan({ backup: missing, inStore: { kind: "present", record, repository } }).verdict.phase).toBe("Completed");
+    const back = { backup: missing, inStore: { kind: "present", record, repository } } as const;
+    expect(plan({ ...back, check: whole }).verdict.phase).toBe("Completed");
+    // Its metadata alone is no backup.
+    const broken = { kind: "broken", reason: "MissingData", message: "there is no data.tar", repository } as const;
+    expect(plan({ ...back, check: broken }).verdict).toMatchObject({ phase: "Failed", reason: "MissingData" });
   });
 
   it("stands as it was told before another leader has read the store, and is unknown when nothing was told", () => {
