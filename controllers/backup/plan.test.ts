@@ -71,6 +71,12 @@ describe("a requested backup", () => {
     });
   });
 
+  it("stays Completed with a spec that only another version takes", () => {
+    const completed: Backup = { ...request, status: { phase: "Completed", backupId: record.id } };
+    const inStore = { kind: "present", record, repository } as const;
+    expect(plan({ backup: completed, invalid: "spec.future: unknown field", inStore }).verdict.phase).toBe("Completed");
+  });
+
   it("shows progress, and what it waits for once the files are copied", () => {
     expect(
       plan({ work: work("started", { instance: "pg-2" }), progress: { bytesDone: 1, bytesTotal: 2 } }),
