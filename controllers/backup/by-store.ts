@@ -11,7 +11,10 @@ const listed = "the store lists the backup as done";
 export function judgeByStore(observed: Observed): Plan {
   const { backup } = observed;
   const phase = backup.status?.phase;
-  const isKnownWhole = phase === "Completed" || phase === "Missing" || backup.spec.repository !== undefined;
+  // What was away and is back is looked at anew.
+  const isBack = phase === "Missing" && observed.inStore.kind === "present";
+  const isKnownWhole =
+    phase === "Completed" || (phase === "Missing" && !isBack) || backup.spec.repository !== undefined;
   return isKnownWhole ? fromCatalog(observed) : fromCheck(observed, observed.check);
 }
 

@@ -15,6 +15,7 @@ import type { OpenStore } from "../object-store/observe.ts";
 import { cancelWork, removeFinalizer } from "./apply.ts";
 import { isWorkOf, planDeletion } from "./deletion.ts";
 import { readDeletionFacts } from "./deletion-facts.ts";
+import { oneLine } from "./terms.ts";
 import { placeOf, worksOf, type Sources } from "./observe.ts";
 
 export interface DeletionDeps extends Sources {
@@ -55,8 +56,16 @@ export function deletionReconcile(deps: DeletionDeps): Reconcile {
       case "nothing":
         break;
       case "delete":
-        await deps.say(backup, "its data is being deleted from the store", signal);
-        for (const record of plan.records) await deleteRecord(backup, record, { deps, logger, signal });
+        // What a try before this one said stands until one succeeds, so that the status stays still.
+        if (!isRefused(backup)) await deps.say(backup, "its data is being deleted from the store", signal);
+        try {
+          for (const record of plan.records) await deleteRecord(backup, record, { deps, logger, signal });
+        } catch (error) {
+          signal.throwIfAborted();
+          const why = oneLine(error instanceof Error ? error.message : String(error));
+          await deps.say(backup, `${refused}: ${why} (spec.deletionPolicy Retain lets the object go without)`, signal);
+          throw error;
+        }
         await tell("Normal", "DataDeleted", `deleted from the store: ${plan.records.map(({ id }) => id).join(", ")}`);
         break;
     }
@@ -77,6 +86,11 @@ export function deletionReconcile(deps: DeletionDeps): Reconcile {
     }
   };
 }
+
+const refused = "its data cannot be deleted from the store";
+
+const isRefused = ({ status }: Backup): boolean =>
+  status?.conditions?.some(({ type, message }) => type === "Ready" && message.startsWith(refused)) ?? false;
 
 /** Two stores may lead to one place. */
 function turnOf(backup: Backup, deps: Sources): string {

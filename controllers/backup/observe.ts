@@ -176,6 +176,8 @@ function readCatalog(
     sources.lookAtStore.fire(key);
     return { kind: "older" };
   }
+  const { phase } = backup.status ?? {};
+  if (phase === "Completed" || phase === "Missing") verifier.forget(backup.metadata.uid ?? "");
   return { kind: "absent", repository, dataLeft: record !== undefined };
 }
 
@@ -187,7 +189,8 @@ async function verify(
   const { phase } = backup.status ?? {};
   const id = backupIdOf({ backup, ...(work && { work }) });
   const place = placeOf(backup, sources);
-  if (backup.spec.cluster === undefined || phase === "Completed" || phase === "Missing") return undefined;
+  const isAbsent = phase === "Missing" && inStore.kind !== "present";
+  if (backup.spec.cluster === undefined || phase === "Completed" || isAbsent) return undefined;
   if (id === undefined || place === undefined) return undefined;
   const key = { namespace: backup.metadata.namespace ?? "", name: place.store };
   const store = sources.stores.get(key);

@@ -71,6 +71,12 @@ describe("a requested backup", () => {
     });
   });
 
+  it("stays Completed with a spec that only another version takes", () => {
+    const completed: Backup = { ...request, status: { phase: "Completed", backupId: record.id } };
+    const inStore = { kind: "present", record, repository } as const;
+    expect(plan({ backup: completed, invalid: "spec.future: unknown field", inStore }).verdict.phase).toBe("Completed");
+  });
+
   it("shows progress, and what it waits for once the files are copied", () => {
     expect(
       plan({ work: work("started", { instance: "pg-2" }), progress: { bytesDone: 1, bytesTotal: 2 } }),
@@ -271,7 +277,11 @@ describe("the record of a backup in a store", () => {
       reason: "MissingMetadata",
     });
     const missing: Backup = { ...request, status: { phase: "Missing", backupId: record.id } };
-    expect(plan({ backup: missing, inStore: { kind: "present", record, repository } }).verdict.phase).toBe("Completed");
+    const back = { backup: missing, inStore: { kind: "present", record, repository } } as const;
+    expect(plan({ ...back, check: whole }).verdict.phase).toBe("Completed");
+    // Its metadata alone is no backup.
+    const broken = { kind: "broken", reason: "MissingData", message: "there is no data.tar", repository } as const;
+    expect(plan({ ...back, check: broken }).verdict).toMatchObject({ phase: "Failed", reason: "MissingData" });
   });
 
   it("stands as it was told before another leader has read the store, and is unknown when nothing was told", () => {

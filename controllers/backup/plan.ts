@@ -42,7 +42,9 @@ function guardDeletion({ metadata, spec }: Backup): readonly Action[] {
 
 function judge(observed: Observed): Plan {
   const { backup, work, invalid } = observed;
-  if (invalid !== undefined) return done("Failed", "False", "InvalidSpec", invalid);
+  // A spec that another version took is no news of a backup that is done.
+  const isMade = backup.status?.phase === "Completed" || backup.status?.phase === "Missing";
+  if (invalid !== undefined && !isMade) return done("Failed", "False", "InvalidSpec", invalid);
   if (backupIdOf(observed) !== undefined) return judgeByStore(observed);
   // What was said to have failed stays so: a script may have acted on it.
   if (backup.status?.phase === "Failed") return { ...keep(observed), actions: cancel(observed, "it has failed") };

@@ -22,6 +22,8 @@ export interface Verifier {
   check(order: CheckOrder, signal: AbortSignal): Promise<Check>;
   /** When the backup was found whole, in monotonic milliseconds; undefined when not by this process. */
   wholeAt(uid: string): number | undefined;
+  /** What was found counts no more: the store has lost it since. */
+  forget(uid: string): void;
 }
 
 const limitMs = 25_000;
@@ -36,6 +38,7 @@ export function createVerifier(open: OpenStore): Verifier {
       const last = known.get(uid);
       return last?.check.kind === "whole" ? last.at : undefined;
     },
+    forget: (uid) => void known.delete(uid),
     async check(order, signal) {
       const last = known.get(order.uid);
       if (last?.id === order.id && performance.now() - last.at < brokenAgainMs) return last.check;

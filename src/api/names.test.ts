@@ -14,6 +14,7 @@ describe("names of objects", () => {
 
   it("is a valid name for any server", () => {
     fc.assert(fc.property(fc.string({ minLength: 1 }), (server) => isObjectName(objectName("store", server))));
+    fc.assert(fc.property(fc.string({ minLength: 1 }), (server) => isObjectName(objectName(server))));
   });
 });
 

@@ -30,9 +30,8 @@ export function objectName(...parts: readonly string[]): string {
     .toLowerCase()
     .replaceAll(/[^a-z0-9-]+/g, "-")
     .replaceAll(/^-+|-+$/g, "");
-  return name === original && name.length <= 63
-    ? name
-    : `${name.slice(0, 56).replaceAll(/-+$/g, "")}-${shortHash(original)}`;
+  if (name !== "" && name === original && name.length <= 63) return name;
+  return [name.slice(0, 56).replaceAll(/-+$/g, ""), shortHash(original)].filter((part) => part !== "").join("-");
 }
 
 /**

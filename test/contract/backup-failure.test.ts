@@ -34,6 +34,23 @@ describe("a backup that does not come to its end", () => {
     await poll(async () => (await sessions()) === "0");
   });
 
+  it("leaves no record of success when it is cancelled while that is being written", async () => {
+    const cancellation = new AbortController();
+    const store: ObjectStore = {
+      ...fixture.store,
+      put: async (key, body, options) => {
+        await fixture.store.put(key, body, { ...options, signal });
+        // The store has it; the answer never comes.
+        if (!key.endsWith("backup.info") || cancellation.signal.aborted) return;
+        cancellation.abort(new Error("no longer wanted"));
+        throw cancellation.signal.reason;
+      },
+    };
+    const backup = fixture.backup(fixture.primary, { store, signal: cancellation.signal });
+    await expect(backup).rejects.toMatchObject({ kind: "Cancelled" });
+    expect(await fixture.records()).toEqual([]);
+  });
+
   it("is cancelled while it waits for the checkpoint", async () => {
     const cancellation = new AbortController();
     await fixture.primary.query("CREATE TABLE public.dirty AS SELECT g FROM generate_series(1, 200000) g");

@@ -272,6 +272,8 @@ export class BackupOperator {
     return note;
   }
 
+  keysOf = async (prefix: string): Promise<string[]> => (await this.keys(prefix)).map((key) => prefix + key);
+
   async keys(prefix: string): Promise<readonly string[]> {
     const entries = await Array.fromAsync(this.store.list(prefix, { signal: signal() }));
     return entries.flatMap((entry) => (entry.kind === "object" ? [entry.key.slice(prefix.length)] : []));

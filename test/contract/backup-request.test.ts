@@ -81,6 +81,17 @@ describe("a requested backup", () => {
       Ready: ["False", "MissingMetadata"],
       Stalled: ["True", "MissingMetadata"],
     });
+
+    await operator.put("fading", "20261121T095409", "fading");
+    await operator.look();
+    await operator.untilPhase("fading", "Completed");
+    await operator.store.delete(await operator.keysOf("fading/base/"), { signal: signal() });
+    await operator.look();
+    await operator.untilPhase("fading", "Missing");
+    await operator.put("fading", "20261121T095409", "fading", ["data"]);
+    await operator.look();
+    const failed = await operator.untilPhase("fading", "Failed");
+    expect(conditionsOf(failed)).toMatchObject({ Ready: ["False", "MissingData"] });
   });
 
   it("is tried again under another CNPG name when a failure may pass", async () => {

@@ -3,6 +3,7 @@
 // process: it never holds the event loop, and memory stays at a few parts whatever the size of the database.
 import { PostgresError, connectPostgres, type ConnectionOptions, type Session } from "#postgres/connection.ts";
 import { RepositoryError } from "#repository/errors.ts";
+import { backupInfoKey } from "#repository/barman/layout.ts";
 import { compareOwner, readOwner } from "#repository/barman/owner.ts";
 import { StoreError } from "#store/errors.ts";
 import type { Logger } from "#observe/logger.ts";
@@ -166,13 +167,23 @@ async function settleFailure(attempt: BackupAttempt, options: BackupOptions, err
   };
   const isGone =
     !isWhole &&
-    (await options.store.delete(attempt.volumes, { signal }).then(
+    (await removeRemains(attempt, options, signal).then(
       () => true,
       (cause: unknown) => (warn(cause), false),
     ));
   if (isGone && options.signal.aborted) return;
   const message = error instanceof Error ? error.message : String(error);
   await writeRecord(options, attempt, { error: message, signal }).catch(warn);
+}
+
+/** The record first: it may be there, saying DONE, though its answer did not come before the cancellation. */
+async function removeRemains(
+  { id, volumes }: BackupAttempt,
+  { store, server }: BackupOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  await store.delete([backupInfoKey(server, id)], { signal });
+  await store.delete(volumes, { signal });
 }
 
 function createProgress(

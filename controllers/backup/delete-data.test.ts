@@ -1,0 +1,100 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pino } from "pino";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Backup } from "#api/gen/backup.ts";
+import { backupInfoKey } from "#repository/barman/layout.ts";
+import { StoreError } from "#store/errors.ts";
+import { openFilesystemStore } from "#store/filesystem.ts";
+import type { ObjectStore } from "#store/store.ts";
+import { Catalogs } from "../catalogs.ts";
+import { Trigger } from "../trigger.ts";
+import { deletionReconcile, type DeletionDeps } from "./delete-data.ts";
+
+const info = [
+  "status=DONE",
+  "begin_time=2026-11-21 09:15:00+00:00",
+  "end_time=2026-11-21 09:18:00+00:00",
+  "begin_wal=000000010000000000000014",
+  "end_wal=000000010000000000000014",
+  "begin_xlog=0/14000028",
+  "end_xlog=0/14000100",
+  "timeline=1",
+].join("\n");
+
+describe("data that the store refuses to delete", () => {
+  let root: string;
+  let store: ObjectStore;
+  beforeAll(async () => {
+    root = await mkdtemp(join(tmpdir(), "delete-"));
+    store = openFilesystemStore(root);
+    for (const id of ["A", "B"])
+      await store.put(backupInfoKey("pg", id), Buffer.from(info), { signal: AbortSignal.timeout(5_000) });
+  });
+  afterAll(() => rm(root, { recursive: true }));
+
+  it("keeps its Backup, which says why, and says it once", async () => {
+    const object = {
+      metadata: { name: "minio", namespace: "db", uid: "s" },
+      spec: { configuration: { destinationPath: "s3://b/" } },
+    };
+    let backup: Backup = {
+      metadata: {
+        name: "b",
+        namespace: "db",
+        uid: "u",
+        finalizers: ["holdfast.dev/delete-data"],
+        deletionTimestamp: "2026-11-26T12:00:00Z",
+      },
+      spec: {
+        repository: { kind: "ObjectStore", name: "minio", serverName: "pg" },
+        backupId: "A",
+        deletionPolicy: "Delete",
+      },
+    };
+    const said: string[] = [];
+    const released: unknown[] = [];
+    const none = { get: () => undefined, list: () => [], byIndex: () => [] };
+    const readOnly: ObjectStore = {
+      ...store,
+      delete: () => Promise.reject(new StoreError("AccessDenied", "the key may not delete")),
+    };
+    const deps = {
+      client: { get: async () => ({ metadata: { name: "db" } }), patch: async () => released.push(1) },
+      events: { record: async () => undefined },
+      openStore: async () => ({ store: readOnly, config: {} }),
+      backups: { get: () => backup, list: () => [backup], byIndex: () => [] },
+      stores: { ...none, get: () => object },
+      cnpgBackups: none,
+      clusters: none,
+      reports: none,
+      catalogs: new Catalogs(),
+      lookAtStore: new Trigger(),
+      say: async (_: Backup, message: string) => {
+        const status = "False" as const;
+        if (said.at(-1) === message) return;
+        said.push(message);
+        const ready = {
+          type: "Ready",
+          status,
+          reason: "Progressing",
+          message,
+          lastTransitionTime: "2026-11-26T12:00:00Z",
+        };
+        backup = { ...backup, status: { conditions: [ready] } };
+      },
+    } as unknown as DeletionDeps;
+    const reconcile = deletionReconcile(deps);
+    const signal = AbortSignal.timeout(10_000);
+    for (let times = 0; times < 3; times++)
+      await expect(reconcile({ namespace: "db", name: "b" }, signal, pino({ level: "silent" }))).rejects.toThrow(
+        "the key may not delete",
+      );
+    expect(said).toEqual([
+      "its data is being deleted from the store",
+      expect.stringMatching(/^its data cannot be deleted from the store: the key may not delete/),
+    ]);
+    expect(released).toEqual([]);
+  });
+});
