@@ -285,6 +285,17 @@ describe("what is large", () => {
     expect(JSON.parse(pass(review, { ...deps, facts: many })).response.allowed).toBe(true);
   });
 
+  it("is answered soon for a Cluster with thousands of parameters, and known to the caches as soon", () => {
+    const names = many(40_000, (n) => [`objectStoreServer${n}`, ""] as const);
+    const plugins = [{ name: "holdfast.dev", parameters: Object.fromEntries(names) }];
+    const object = { metadata: { name: "pg", namespace: "default" }, spec: { ...goodCluster.spec, plugins } };
+    const review = reviewOf("clusters", "UPDATE", object, goodCluster);
+    expect(JSON.parse(pass(encoder.encode(JSON.stringify(review)))).response.allowed).toBe(false);
+    const began = process.threadCpuUsage();
+    clusters.set(structuredClone({ ...object, metadata: { ...object.metadata, uid: "many" } }));
+    expect(process.threadCpuUsage(began).user / 1_000).toBeLessThan(millisecondsMax);
+  });
+
   it("is answered for a Cluster with thousands of entries, too", () => {
     const plugins = many(5_000, (n) => ({ name: "holdfast.dev", parameters: { [`p${n}`]: "x" } }));
     const spec = { ...goodCluster.spec, plugins, externalClusters: many(20_000, (n) => ({ name: `c${n}` })) };

@@ -33,6 +33,8 @@ export interface WebhookServer {
 
 export const reviewPath = "/validate";
 export const readyPath = "/readyz";
+/** Answered by whoever is not stuck. */
+export const livePath = "/livez";
 
 /** The API server takes objects up to 3 MiB, etcd up to 1.5; a review holds an object at most twice. */
 export const bodyBytesMax = 3 * 1024 * 1024;
@@ -159,7 +161,9 @@ async function respond(
 
 async function answerTo(request: IncomingMessage, options: WebhookOptions, load: Load): Promise<Answer> {
   const path = (request.url ?? "").split("?")[0];
-  if (path === readyPath && (request.method === "GET" || request.method === "HEAD"))
+  const isProbe = request.method === "GET" || request.method === "HEAD";
+  if (path === livePath && isProbe) return { code: 200, body: "ok" };
+  if (path === readyPath && isProbe)
     return options.isReady() && !load.closing ? { code: 200, body: "ok" } : { code: 503, body: "not ready" };
   if (path !== reviewPath) return refuse(404, `only ${reviewPath} is served`);
   if (request.method !== "POST") return refuse(405, "only POST is answered", { allow: "POST" });

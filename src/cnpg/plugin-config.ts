@@ -108,11 +108,15 @@ const unsupported = (parameters: Readonly<Record<string, string>>, path: string)
     .filter((name) => name in parameters)
     .map((name) => ({ field: `${path}.${name}`, message: `not supported yet: ${name}` }));
 
+/** Nobody reads more; a Cluster has room for many thousands, and each takes time to compare. */
+const unknownMax = 20;
+
 function unknown(parameters: Readonly<Record<string, string>>, path: string): readonly ConfigProblem[] {
   const known: ReadonlySet<string> = new Set([...storeParameters, ...stanzaParameters, ...knownParameters]);
-  return Object.keys(parameters)
-    .filter((name) => !known.has(name))
+  const names = Object.keys(parameters).filter((name) => !known.has(name));
+  const problems = names
     .toSorted()
+    .slice(0, unknownMax)
     .map((name) => {
       const meant = nearest(name, [...storeParameters, ...knownParameters]);
       return {
@@ -121,6 +125,8 @@ function unknown(parameters: Readonly<Record<string, string>>, path: string): re
         ...(meant !== undefined && { hint: `did you mean ${meant}?` }),
       };
     });
+  const rest = names.length - problems.length;
+  return rest === 0 ? problems : [...problems, { field: path, message: `and ${rest} more unknown parameters` }];
 }
 
 function storeProblems(

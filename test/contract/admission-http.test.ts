@@ -1,14 +1,18 @@
 // The webhooks' port as anybody in the cluster may use it: whatever is sent, it answers or hangs up, and goes on answering.
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { Agent, request, type RequestOptions } from "node:https";
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
+import { join } from "node:path";
 import { promisify } from "node:util";
+import { parse } from "yaml";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createLogger } from "#observe/logger.ts";
 import type { KeyPair } from "#kube/pki/secret-shape.ts";
 import {
   bodyBytesMax,
+  livePath,
   pendingBytesMax,
   readyPath,
   reviewPath,
@@ -269,6 +273,17 @@ describe("a client that behaves badly", () => {
 });
 
 describe("the probe", () => {
+  it("of the Deployment restarts a replica that hangs: it is answered by the program, and also before it is ready", async () => {
+    const file = join(import.meta.dirname, "..", "..", "config", "manager", "deployment.yaml");
+    const [container] = parse(readFileSync(file, "utf8")).spec.template.spec.containers;
+    // A port alone is opened by the kernel, however stuck the program is.
+    expect(container.livenessProbe.httpGet).toMatchObject({ path: livePath, port: "webhook", scheme: "HTTPS" });
+    expect(container.readinessProbe.httpGet).toMatchObject({ path: readyPath, port: "webhook", scheme: "HTTPS" });
+    ready = false;
+    expect(await send({ path: livePath })).toMatchObject({ status: 200 });
+    ready = true;
+  });
+
   it("is answered by whether the replica does its work", async () => {
     expect(await send({ path: readyPath })).toMatchObject({ status: 200, body: "ok" });
     ready = false;
