@@ -45,6 +45,21 @@ describe("a backup that does not come to its end", () => {
     await poll(async () => (await sessions()) === "0");
   });
 
+  it("leaves nothing when it is cancelled while its record is written, which takes effect all the same", async () => {
+    const cancellation = new AbortController();
+    const store: ObjectStore = {
+      ...fixture.store,
+      put: async (key, body, options) => {
+        await fixture.store.put(key, body, options);
+        cancellation.abort(new Error("no longer wanted"));
+        options.signal.throwIfAborted();
+      },
+    };
+    const backup = fixture.backup(fixture.primary, { store, signal: cancellation.signal });
+    await expect(backup).rejects.toMatchObject({ kind: "Cancelled" });
+    expect(await fixture.namesUnder("pg/base/")).toEqual([]);
+  });
+
   it("is marked as failed, without its data, when the store fails", async () => {
     const store = fixture.withUploads(async (bytes) => {
       if (bytes > 10_000_000) throw new StoreError("AccessDenied", "put part 2: access denied");

@@ -3,6 +3,7 @@
 // process: it never holds the event loop, and memory stays at a few parts whatever the size of the database.
 import { PostgresError, connectPostgres, type ConnectionOptions, type Session } from "#postgres/connection.ts";
 import { RepositoryError } from "#repository/errors.ts";
+import { backupInfoKey } from "#repository/barman/layout.ts";
 import { compareOwner, readOwner } from "#repository/barman/owner.ts";
 import { StoreError } from "#store/errors.ts";
 import type { Logger } from "#observe/logger.ts";
@@ -157,6 +158,7 @@ async function collectWal(
 /**
  * Leaves nothing in the store that looks like a backup. An archive that is not whole is of no use to anybody and goes;
  * one that only lacks its WAL stays, marked as failed. After a cancellation the mark is left out if all data is gone.
+ * The record goes before the data: its own put may have taken effect though it failed, and says DONE then.
  */
 async function settleFailure(attempt: BackupAttempt, options: BackupOptions, error: unknown): Promise<void> {
   const signal = AbortSignal.timeout(cleanUpMs);
@@ -164,12 +166,12 @@ async function settleFailure(attempt: BackupAttempt, options: BackupOptions, err
   const warn = (cause: unknown): void => {
     options.logger.warn({ err: cause, backup: attempt.id }, "the remains of a failed backup could not be removed");
   };
-  const isGone =
-    !isWhole &&
-    (await options.store.delete(attempt.volumes, { signal }).then(
-      () => true,
-      (cause: unknown) => (warn(cause), false),
-    ));
+  const remove = async (): Promise<boolean> => {
+    await options.store.delete([backupInfoKey(options.server, attempt.id)], { signal });
+    await options.store.delete(attempt.volumes, { signal });
+    return true;
+  };
+  const isGone = !isWhole && (await remove().catch((cause: unknown) => (warn(cause), false)));
   if (isGone && options.signal.aborted) return;
   const message = error instanceof Error ? error.message : String(error);
   await writeRecord(options, attempt, { error: message, signal }).catch(warn);
