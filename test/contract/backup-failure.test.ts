@@ -143,6 +143,17 @@ describe("a restore", () => {
     });
   });
 
+  it("writes nothing when a part of the backup's data is gone", async () => {
+    const { id } = await fixture.backup(fixture.primary, { maxArchiveBytes: 15_000_000 });
+    await fixture.store.delete([`pg/base/${id}/data_0001.tar`], { signal });
+    const pgdata = fixture.cluster.newPath("refused");
+    await expect(fixture.restore(id, pgdata)).rejects.toMatchObject({
+      kind: "NotUsable",
+      message: `backup ${id} is not whole: data_0001.tar is not there`,
+    });
+    await expect(readdir(pgdata)).rejects.toMatchObject({ code: "ENOENT" });
+  });
+
   it("puts the WAL where it has a volume of its own", async () => {
     const { id, label } = await fixture.backup(fixture.primary);
     const [pgdata, walDirectory] = [fixture.cluster.newPath("pgdata"), fixture.cluster.newPath("wal")];
