@@ -1,18 +1,20 @@
 // Answers that say "200 OK" and do not hold what S3 answers: of another program at the address, or of a store that speaks
 // an older protocol. None of them may pass for a stored object or for a listing that shows nothing more.
+import { once } from "node:events";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer as createNetServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { expect, it, onTestFinished } from "vitest";
+import { createStore, defaultPolicy } from "./retry.ts";
 import { createS3Driver } from "./s3.ts";
 import type { StoreDriver } from "./driver.ts";
 
 const { signal } = new AbortController();
 
 /** A driver whose every request is answered by `body`. */
-async function driverOf(body: string): Promise<StoreDriver> {
-  const server = createServer((request, response) => {
-    request.resume().once("end", () => response.end(body));
-  });
+const driverOf = (body: string): Promise<StoreDriver> =>
+  driverTo(createServer((request, response) => void request.resume().once("end", () => response.end(body))));
+
+async function driverTo(server: Server): Promise<StoreDriver> {
   await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
   const driver = createS3Driver(
     {
@@ -63,4 +65,29 @@ it("refuses a listing that ends without its end", async () => {
     xml("<Name>backups</Name><IsTruncated>true</IsTruncated><Contents><Key>pg/1</Key><Size>1</Size></Contents>"),
   );
   await expect(driver.listPage("pg/", { signal })).rejects.toMatchObject({ kind: "Unsupported" });
+});
+
+it("sends no more of a body once the request was refused", async () => {
+  let refused: Socket | undefined;
+  const stored = createServer((request, response) => {
+    request.resume().once("end", () => response.setHeader("etag", '"1"').end());
+  });
+  // Answers the first connection after its first bytes and reads no further.
+  const server = createNetServer((socket) => {
+    if (refused !== undefined) return void stored.emit("connection", socket);
+    refused = socket.on("error", () => undefined);
+    socket.once("data", () => {
+      socket.pause();
+      socket.write("HTTP/1.1 503 Slow Down\r\ncontent-length: 36\r\n\r\n<Error><Code>SlowDown</Code></Error>");
+    });
+  });
+  const driver = await driverTo(server);
+  const body = Buffer.alloc(16 * 1024 * 1024, 1);
+  await createStore(driver, { ...defaultPolicy, firstMs: 1 }).put("pg/wals/1", body, { signal });
+  // As of a buffer that is used again.
+  body.fill(2);
+  let others = 0;
+  refused?.on("data", (chunk: Buffer) => (others += chunk.filter((byte) => byte === 2).length)).resume();
+  if (refused?.closed === false) await once(refused, "close", { signal: AbortSignal.timeout(5_000) });
+  expect(others).toBe(0);
 });
