@@ -114,11 +114,11 @@ function snapshot() {
     wal_archived_segments_total: files,
     wal_archived_bytes_total: bytes,
     wal_archive_failures_total: failures,
-    wal_ready_files: ready,
     wal_restored_segments_total: restored,
     wal_restore_failures_total: failed,
     backup_running: running === undefined ? 0 : 1,
     backup_failures_total: backups.failures(),
+    ...(ready !== undefined && { wal_ready_files: ready }),
     ...(running && { backup_running_bytes: running.bytesDone }),
     ...(lastArchived && { wal_last_archived_timestamp_seconds: lastArchived.at.getTime() / 1000 }),
   };

@@ -106,9 +106,13 @@ async function attemptWith<T>(
   let lastFailure: unknown;
   const tries = (whole: AbortSignal): Promise<T> => {
     const oneTry = async (): Promise<T> => {
+      const failed = new AbortController();
       try {
-        return await within(tryMs, whole, call);
+        return await within(tryMs, whole, (signal) => call(AbortSignal.any([signal, failed.signal])));
       } catch (error) {
+        // A refusal can come before the body is sent: the rest of it would go on beside the next try, out of memory that
+        // its owner may use again once that one has succeeded.
+        failed.abort(new Error(`${request.doing} has failed`));
         if (isStoreError(error, "AccessDenied")) policy.onDenied?.();
         lastFailure = isOwnTimeout(error) ? unanswered(request.doing, Math.min(tryMs, totalMs), error) : error;
         throw lastFailure;

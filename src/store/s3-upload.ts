@@ -73,7 +73,9 @@ async function complete(upload: Upload, { signal }: CallOptions): Promise<void> 
     ...(upload.ifAbsent && { IfNoneMatch: "*" }),
   };
   try {
-    await place.client.send(new CompleteMultipartUploadCommand(input), { abortSignal: signal });
+    const answer = await place.client.send(new CompleteMultipartUploadCommand(input), { abortSignal: signal });
+    if (answer.ETag === undefined)
+      throw new StoreError("Unavailable", `complete upload of ${nameOf(target)}: no etag came`);
   } catch (error) {
     if (upload.completing && isNoSuchUpload(error) && (await isStored(upload, { signal }))) return;
     upload.completing = true;

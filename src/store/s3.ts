@@ -108,7 +108,9 @@ async function put(place: S3Place, key: string, body: Uint8Array, options: Whole
     ...(options.ifAbsent === true && { IfNoneMatch: "*" }),
   };
   const hash = await payloadHashOf(place, body, options.sha256);
-  await place.client.send(new PutObjectCommand(hashed(input, hash)), { abortSignal: options.signal });
+  const { ETag } = await place.client.send(new PutObjectCommand(hashed(input, hash)), { abortSignal: options.signal });
+  // Whatever else answers at an address says "200 OK" too, and has stored nothing.
+  if (ETag === undefined) throw new StoreError("Unavailable", `put ${at(place, key)}: no etag came`);
 }
 
 async function get(
@@ -198,9 +200,20 @@ async function listPage(place: S3Place, prefix: string, options: PageOptions): P
     ...(options.from !== undefined && { ContinuationToken: options.from }),
   };
   const output = await place.client.send(new ListObjectsV2Command(input), { abortSignal: options.signal });
+  requireListing(output, `list ${at(place, prefix)}`);
   const entries = entriesOf(place, output);
   const next = output.NextContinuationToken;
   return output.IsTruncated === true && next !== undefined ? { entries, next } : { entries };
+}
+
+/** What a listing does not show counts as absent, so it must be one, and whole. */
+function requireListing(output: ListObjectsV2CommandOutput, doing: string): void {
+  if (output.Name === undefined && output.KeyCount === undefined && output.IsTruncated === undefined) {
+    throw new StoreError("Unavailable", `${doing}: the answer is no listing`);
+  }
+  if (output.IsTruncated === true && output.NextContinuationToken === undefined) {
+    throw new StoreError("Unsupported", `${doing}: the listing goes on, but the store does not say where`);
+  }
 }
 
 /** S3 gives objects and common prefixes apart, each in order; the port wants one order. */

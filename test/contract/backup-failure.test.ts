@@ -62,6 +62,21 @@ describe("a backup that does not come to its end", () => {
     await poll(async () => (await sessions()) === "0");
   });
 
+  it("leaves nothing when it is cancelled while its record is written, which takes effect all the same", async () => {
+    const cancellation = new AbortController();
+    const store: ObjectStore = {
+      ...fixture.store,
+      put: async (key, body, options) => {
+        await fixture.store.put(key, body, options);
+        cancellation.abort(new Error("no longer wanted"));
+        options.signal.throwIfAborted();
+      },
+    };
+    const backup = fixture.backup(fixture.primary, { store, signal: cancellation.signal });
+    await expect(backup).rejects.toMatchObject({ kind: "Cancelled" });
+    expect(await fixture.namesUnder("pg/base/")).toEqual([]);
+  });
+
   it("is marked as failed, without its data, when the store fails", async () => {
     const store = fixture.withUploads(async (bytes) => {
       if (bytes > 10_000_000) throw new StoreError("AccessDenied", "put part 2: access denied");
@@ -143,6 +158,17 @@ describe("a restore", () => {
       reason: "WalMissing",
       message: `backup ${id} cannot become consistent, wal ${endWal} not being in the archive`,
     });
+  });
+
+  it("writes nothing when a part of the backup's data is gone", async () => {
+    const { id } = await fixture.backup(fixture.primary, { maxArchiveBytes: 15_000_000 });
+    await fixture.store.delete([`pg/base/${id}/data_0001.tar`], { signal });
+    const pgdata = fixture.cluster.newPath("refused");
+    await expect(fixture.restore(id, pgdata)).rejects.toMatchObject({
+      kind: "NotUsable",
+      message: `backup ${id} is not whole: data_0001.tar is not there`,
+    });
+    await expect(readdir(pgdata)).rejects.toMatchObject({ code: "ENOENT" });
   });
 
   it("puts the WAL where it has a volume of its own", async () => {

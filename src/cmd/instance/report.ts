@@ -70,7 +70,7 @@ export function createReport({ surroundings, archiver, backup, restore, cancelBa
       ...(lastArchived && { lastArchivedWal: lastArchived.name, lastArchivedTime: lastArchived.at.toISOString() }),
       ...(isFailing && { archiveError: lastFailure.error.message }),
       archiveFailures: failures,
-      readyFiles: ready,
+      ...(ready !== undefined && { readyFiles: ready }),
       ...(disk && { freeBytes: disk.bavail * disk.bsize }),
       ...(running && { backup: running }),
       ...(restoring && { restore: restoring }),

@@ -35,6 +35,16 @@ describe("a store that is away", () => {
     });
   });
 
+  it("leaves it unknown how many files wait until they were counted", async () => {
+    const archiver = fixture.archiver({ callMsMax: 300 });
+    const path = await pgdata.add(first);
+    expect(archiver.status()).not.toHaveProperty("ready");
+    const failure = archiver.archive(path, fixture.locate({ store: await frozenStore() }), call());
+    expect(archiver.status()).not.toHaveProperty("ready");
+    await expect(failure).rejects.toMatchObject({ kind: "Unavailable" });
+    await eventually(() => archiver.status().ready === 1);
+  });
+
   it("tries transient failures again within the call", async () => {
     let failures = 3;
     const flaky: ObjectStore = {

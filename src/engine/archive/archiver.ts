@@ -55,8 +55,8 @@ export interface ArchiverStatus {
   readonly lastFailure?: { readonly name: string; readonly at: Date; readonly error: ArchiveError };
   /** Calls that failed since start. */
   readonly failures: number;
-  /** Files waiting to be archived when the directory was last read. */
-  readonly ready: number;
+  /** Files waiting to be archived when the directory was last read; absent before it was. */
+  readonly ready?: number;
   /** Since start: files stored, their bytes, the bytes of the objects written for them. */
   readonly files: number;
   readonly bytes: number;
@@ -94,7 +94,8 @@ export function createArchiver(options: ArchiverOptions): Archiver {
   const running = new Set<Promise<void>>();
   const closing = new AbortController();
   const stopping = new AbortController();
-  const totals = { failures: 0, ready: 0, files: 0, bytes: 0, storedBytes: 0 };
+  const totals = { failures: 0, files: 0, bytes: 0, storedBytes: 0 };
+  let ready: number | undefined;
   let lastArchived: ArchiverStatus["lastArchived"];
   let lastFailure: ArchiverStatus["lastFailure"];
 
@@ -187,7 +188,7 @@ export function createArchiver(options: ArchiverOptions): Archiver {
     state.reading = true;
     try {
       const { names, count } = await readReadyFiles(join(walDirectory, "archive_status"), closing.signal);
-      totals.ready = count - (answered !== undefined && names.includes(answered) ? 1 : 0);
+      ready = count - (answered !== undefined && names.includes(answered) ? 1 : 0);
       state.book.ready = names;
     } catch (error) {
       if (!closing.signal.aborted) logger.warn({ err: error }, "reading archive_status failed");
@@ -230,7 +231,7 @@ export function createArchiver(options: ArchiverOptions): Archiver {
       await archiveWithin(path, location, call);
       book.healthy = true;
       book.acknowledge(name);
-      totals.ready = Math.max(0, totals.ready - 1);
+      if (ready !== undefined) ready = Math.max(0, ready - 1);
       lastArchived = { name, at: new Date() };
       void topUpAndRefill(name, location);
     } catch (error) {
@@ -252,6 +253,7 @@ export function createArchiver(options: ArchiverOptions): Archiver {
     },
     status: () => ({
       ...totals,
+      ...(ready === undefined ? {} : { ready }),
       ...(lastArchived === undefined ? {} : { lastArchived }),
       ...(lastFailure === undefined ? {} : { lastFailure }),
     }),

@@ -158,6 +158,7 @@ async function collectWal(
 /**
  * Leaves nothing in the store that looks like a backup. An archive that is not whole is of no use to anybody and goes;
  * one that only lacks its WAL stays, marked as failed. After a cancellation the mark is left out if all data is gone.
+ * The record goes before the data: its own put may have taken effect though it failed, and says DONE then.
  */
 async function settleFailure(attempt: BackupAttempt, options: BackupOptions, error: unknown): Promise<void> {
   const signal = AbortSignal.timeout(cleanUpMs);

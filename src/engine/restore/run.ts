@@ -5,6 +5,7 @@ import type { Logger } from "#observe/logger.ts";
 import { parseControlData, type ControlData } from "#postgres/control.ts";
 import { PostgresFileError } from "#postgres/errors.ts";
 import { defaultSegmentBytes, segmentsBetween, segmentTimeline } from "#postgres/segment.ts";
+import { lackingData } from "#repository/barman/contents.ts";
 import type { BackupRecord } from "#repository/catalog.ts";
 import { StoreError } from "#store/errors.ts";
 import type { ObjectStore } from "#store/store.ts";
@@ -70,9 +71,20 @@ async function checkBeforehand(options: RestoreOptions): Promise<readonly Volume
   if (backup.tablespaces.length > 0) throw tablespaceFound(`tablespace ${backup.tablespaces.join(", ")}`);
   await requireWal(options);
   const volumes = await listVolumes({ ...options, backupId: backup.id });
+  requireWholeData(backup, volumes);
   const bytes = backup.sizeBytes ?? volumes.reduce((sum, { size }) => sum + size, 0);
   await requireSpace(options, bytes + spaceReserveBytes);
   return volumes;
+}
+
+/** Every volume is a whole archive: that one in the middle is gone shows in none of the others. */
+function requireWholeData(backup: BackupRecord, volumes: readonly Volume[]): void {
+  const files = volumes.map(({ key, size }) => ({ name: key.slice(key.lastIndexOf("/") + 1), bytes: size }));
+  const lacking = lackingData(backup, files);
+  if (lacking === undefined) return;
+  throw new RestoreError("NotUsable", `backup ${backup.id} is not whole: ${lacking}`, {
+    hint: "Restore an older or newer backup.",
+  });
 }
 
 /** All WAL from the backup's begin to its end: without any of it, the files are no database. */
