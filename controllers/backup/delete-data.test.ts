@@ -10,6 +10,7 @@ import { openFilesystemStore } from "#store/filesystem.ts";
 import type { ObjectStore } from "#store/store.ts";
 import { Catalogs } from "../catalogs.ts";
 import { Trigger } from "../trigger.ts";
+import { readDeletionFacts } from "./deletion-facts.ts";
 import { deletionReconcile, type DeletionDeps } from "./delete-data.ts";
 
 const info = [
@@ -22,6 +23,32 @@ const info = [
   "end_xlog=0/14000100",
   "timeline=1",
 ].join("\n");
+
+describe("a Backup that is deleted", () => {
+  it("takes nothing for its own work that runs under its name after it is done", async () => {
+    const backup: Backup = {
+      metadata: { name: "b", namespace: "db", uid: "u", labels: { "holdfast.dev/cnpg-backup": "b" } },
+      spec: { cluster: { name: "pg" }, deletionPolicy: "Delete" },
+      status: { phase: "Completed", backupId: "A" },
+    };
+    const again = { metadata: { name: "b", namespace: "db" }, spec: {}, status: { phase: "started" } };
+    const none = { get: () => undefined, list: () => [], byIndex: () => [] };
+    const sources = {
+      backups: none,
+      cnpgBackups: { ...none, get: () => again },
+      clusters: none,
+      stores: none,
+      reports: none,
+    };
+    const facts = await readDeletionFacts(backup, {
+      client: { get: async () => ({ metadata: { name: "db" } }) },
+      sources,
+      openStore: () => Promise.reject(new Error("there is none")),
+      signal: AbortSignal.timeout(5_000),
+    } as unknown as Parameters<typeof readDeletionFacts>[1]);
+    expect(facts.running).toBe(false);
+  });
+});
 
 describe("data that the store refuses to delete", () => {
   let root: string;

@@ -70,6 +70,8 @@ const restoring = ({ reports }: Sources): ReadonlySet<string> =>
 
 /** CNPG has not ended its work, or the sidecar still says that it runs. */
 function isRunning(backup: Backup, sources: Sources): boolean {
+  // What runs under its name then is another backup.
+  if (idOf(backup) !== undefined) return false;
   const works = worksOf(backup, sources);
   if (works.some((work) => !isFinished(work))) return true;
   const { name, namespace = "" } = backup.metadata;

@@ -71,6 +71,16 @@ describe("a requested backup", () => {
     });
   });
 
+  it("stands for the backup that it stood for when CNPG's object is made again under its name", () => {
+    const mirror: Backup = {
+      ...request,
+      metadata: { ...request.metadata, labels: { "holdfast.dev/cnpg-backup": "b" } },
+      status: { phase: "Completed", backupId: record.id, cnpgBackup: "b" },
+    };
+    const again = { backup: mirror, inStore: { kind: "older" } } as const;
+    expect(plan({ ...again, work: work("completed", { backupId: "another" }) }).facts.backupId).toBe(record.id);
+  });
+
   it("stays Completed with a spec that only another version takes", () => {
     const completed: Backup = { ...request, status: { phase: "Completed", backupId: record.id } };
     const inStore = { kind: "present", record, repository } as const;

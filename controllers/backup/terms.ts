@@ -118,9 +118,9 @@ export function keep({ backup: { status } }: Pick<Observed, "backup">): Plan {
   return status?.error === undefined ? said : { ...said, facts: { error: status.error } };
 }
 
-/** The id by which the store knows this backup, once there is one. */
+/** The id by which the store knows this backup, once there is one. A CNPG Backup made again under its name has another. */
 export const backupIdOf = ({ backup, work }: Pick<Observed, "backup" | "work">): string | undefined =>
-  backup.spec.backupId ?? work?.backupId ?? backup.status?.backupId;
+  backup.spec.backupId ?? backup.status?.backupId ?? work?.backupId;
 
 /** Somebody asked us for it: neither a record out of a store nor that of a CNPG Backup made by others. */
 export const isRequest = ({ metadata, spec }: Backup): boolean =>
