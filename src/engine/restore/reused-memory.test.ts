@@ -40,12 +40,12 @@ beforeEach(async () => {
   const handle = await open("/dev/null", "r");
   const prototype = Object.getPrototypeOf(handle) as typeof handle;
   await handle.close();
-  const write = prototype.write;
+  const write = Reflect.get(prototype, "write") as (this: unknown, ...parameters: unknown[]) => Promise<never>;
   // The bytes are taken when the disk gets to them, not when it is told of them.
   vi.spyOn(prototype, "write").mockImplementation(async function (this: typeof handle, ...parameters: unknown[]) {
     await sleep(diskDelays.next().value as number);
-    return await (write as (...all: unknown[]) => Promise<never>).apply(this, parameters);
-  } as typeof write);
+    return await write.apply(this, parameters);
+  });
 });
 afterEach(() => vi.restoreAllMocks());
 

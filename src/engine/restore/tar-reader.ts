@@ -36,10 +36,20 @@ export async function* readTar(
       yield { entry, body };
       await body.skipRest();
     }
-    // What follows the end mark is padding, but a compressed stream is checked only when it is read to its end.
-    while ((await reader.some(Number.MAX_SAFE_INTEGER)) !== undefined);
+    await readPadding(reader);
   } finally {
     await reader.close();
+  }
+}
+
+/**
+ * What follows the end mark is zero bytes, else a lost header was taken for it. A compressed stream is checked only when
+ * it is read to its end.
+ */
+async function readPadding(reader: ByteReader): Promise<void> {
+  for (let bytes = await reader.some(tarBlockBytes); bytes !== undefined; bytes = await reader.some(tarBlockBytes)) {
+    if (bytes.every((byte) => byte === 0)) continue;
+    throw new RestoreError("Corrupt", "the backup's archive is damaged: it goes on after its end mark");
   }
 }
 

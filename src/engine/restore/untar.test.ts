@@ -145,6 +145,17 @@ describe("Extractor", () => {
     await expect(extractor.extract(inPieces(cut))).rejects.toMatchObject({ kind: "Corrupt" });
   });
 
+  it("refuses an archive that goes on after its end", async () => {
+    const archive = tar(wholeBackup);
+    // The header of the second member, whose content and all members after it would be passed over.
+    archive.fill(0, 512, 1024);
+    const extractor = new Extractor(emptyDirectory(), { onBytes: () => {}, signal: new AbortController().signal });
+    await expect(extractor.extract(inPieces(archive))).rejects.toMatchObject({
+      kind: "Corrupt",
+      message: "the backup's archive is damaged: it goes on after its end mark",
+    });
+  });
+
   it("refuses a header that was changed on the way", async () => {
     const archive = tar(wholeBackup);
     archive[512] = 0x41;
