@@ -36,10 +36,10 @@ afterAll(async () => {
 const inDefault = (name: string) => ({ namespace: "default", name });
 
 describe("leader election", () => {
-  const timings = { leaseDurationMs: 3000, renewDeadlineMs: 2000, retryPeriodMs: 200 };
+  const usual = { leaseDurationMs: 3000, renewDeadlineMs: 2000, retryPeriodMs: 200 };
 
   /** A candidate that notes when it begins and ends to lead. */
-  function candidate(name: string, identity: string, over: KubeClient = client) {
+  function candidate(name: string, identity: string, { over = client, timings = usual } = {}) {
     const stop = new AbortController();
     const log: string[] = [];
     const lease = inDefault(name);
@@ -62,7 +62,9 @@ describe("leader election", () => {
   const read = (name: string) => client.get<Lease>(leases, inDefault(name), { signal: signal() });
 
   it("lets one lead, and the other at once when the first stops", async () => {
-    const [a, b] = [candidate("turns", "a"), candidate("turns", "b")];
+    // So long that nobody waits for its end by chance, however slow the machine is.
+    const timings = { leaseDurationMs: 15_000, renewDeadlineMs: 10_000, retryPeriodMs: 200 };
+    const [a, b] = [candidate("turns", "a", { timings }), candidate("turns", "b", { timings })];
     await waitUntil("one leads", () => a.leads() || b.leads());
     const [first, second] = a.leads() ? [a, b] : [b, a];
     const renewed = (await read("turns"))?.spec?.renewTime;
@@ -96,7 +98,7 @@ describe("leader election", () => {
   });
 
   it("ends a leader that cannot renew before another begins", async () => {
-    const a = candidate("lost", "a", remote);
+    const a = candidate("lost", "a", { over: remote });
     await waitUntil("the first leads", a.leads);
     const b = candidate("lost", "b");
     line.cut();
