@@ -18,8 +18,9 @@ export default defineConfig({
             "test/tidy.test.ts",
           ],
           testTimeout: 20_000,
-          // Quicker to start than processes, and there are many files.
+          // Quicker to start than processes, and there are many files; more than processors, for some tests wait.
           pool: "threads",
+          maxWorkers: 4,
         },
       },
       {

@@ -178,18 +178,23 @@ export function createArchiver(options: ArchiverOptions): Archiver {
   async function topUpAndRefill(requested: string, location: ArchiveLocation): Promise<void> {
     const state = stateOf(location);
     if (topUp(requested, location) === 0) return;
-    await readMarks(state, requested);
+    await readMarks(state);
     topUp(requested, location);
   }
 
-  /** `answered`: PostgreSQL renames the mark of that file only a moment later. */
-  async function readMarks(state: ArchiveState, answered?: string): Promise<void> {
+  /** What a call ends while the marks are read may be counted or not: then they are read once more. */
+  async function readMarks(state: ArchiveState): Promise<void> {
     if (state.reading) return;
     state.reading = true;
     try {
-      const { names, count } = await readReadyFiles(join(walDirectory, "archive_status"), closing.signal);
-      ready = count - (answered !== undefined && names.includes(answered) ? 1 : 0);
-      state.book.ready = names;
+      let answered: string | undefined;
+      do {
+        answered = lastArchived?.name;
+        const { names, count } = await readReadyFiles(join(walDirectory, "archive_status"), closing.signal);
+        // PostgreSQL renames the mark of the file that was answered last only a moment later.
+        ready = count - (answered !== undefined && names.includes(answered) ? 1 : 0);
+        state.book.ready = names;
+      } while (answered !== lastArchived?.name);
     } catch (error) {
       if (!closing.signal.aborted) logger.warn({ err: error }, "reading archive_status failed");
     } finally {
