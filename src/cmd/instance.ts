@@ -28,6 +28,7 @@ import { createLocate } from "./instance/locations.ts";
 import { createReport } from "./instance/report.ts";
 import { createRestorePort, type RunningRestore } from "./instance/restore.ts";
 import { readSurroundings } from "./instance/surroundings.ts";
+import { tidyMemory } from "./instance/tidy-memory.ts";
 import { createWalPort } from "./instance/wal.ts";
 import { readSecretsOf } from "./secret-reader.ts";
 import { stopSignal } from "./stop-signal.ts";
@@ -94,6 +95,7 @@ const server = await serveUnix(socketPath, {
   ],
 });
 logger.info({ version }, "serving");
+tidyMemory(() => backups.current() !== undefined || restore !== undefined);
 const reporting = runReporter(
   { client, namespace, cluster, pod, describe: report.describe, onWishes: report.follow, logger },
   signal,
