@@ -3,7 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { build } from "../test/cluster/build.ts";
 import { deploy } from "../test/cluster/deploy.ts";
 import { down } from "../test/cluster/down.ts";
@@ -15,6 +15,8 @@ type Level = "unit" | "contract" | "e2e";
 const root = join(import.meta.dirname, "..");
 const levels: readonly Level[] = ["unit", "contract", "e2e"];
 const counted = { passed: 0, failed: 0 };
+/** Said once more at the end, because a level's own report is far up by then. */
+const failures: string[] = [];
 
 /** What a level needs on the machine before its tests can run. */
 const prepare: Record<Level, () => Promise<unknown>> = {
@@ -48,6 +50,13 @@ function vitest(level: Level, filters: readonly string[]): void {
       file.status === "failed" && file.assertionResults.length === 0,
   );
   counted.failed += numFailedTests + unloaded.length;
+  for (const file of testResults) {
+    const name = relative(root, file.name);
+    if (unloaded.includes(file)) failures.push(`${name}: ${file.message}`);
+    for (const test of file.assertionResults.filter((each: { status: string }) => each.status === "failed")) {
+      failures.push(`${name}: ${test.fullName}\n${test.failureMessages.join("\n")}`);
+    }
+  }
   if (!success && numFailedTests + unloaded.length === 0) counted.failed++;
   if (testResults.length === 0) counted.failed++;
 }
@@ -59,6 +68,7 @@ async function runLevel(level: Level, filters: readonly string[]): Promise<void>
     vitest(level, filters);
   } catch (error) {
     counted.failed++;
+    failures.push(`${level}: ${error instanceof Error ? error.message : String(error)}`);
     console.error(error);
   }
   console.log(`${level}: ${Math.round((Date.now() - startedMs) / 1000)} s`);
@@ -84,6 +94,7 @@ async function runAll(): Promise<void> {
 function count(what: string, passed: boolean): void {
   console.log(`${passed ? "ok    " : "FAILED"} ${what}`);
   counted[passed ? "passed" : "failed"]++;
+  if (!passed) failures.push(what);
 }
 
 const [asked, ...filters] = process.argv.slice(2);
@@ -93,5 +104,6 @@ if (asked !== undefined && !levels.includes(asked as Level)) {
 }
 if (asked === undefined) await runAll();
 else await runLevel(asked as Level, filters);
+for (const failure of failures) console.log(`FAILED ${failure}`);
 console.log(`${counted.passed} passed, ${counted.failed} failed`);
 process.exit(counted.failed === 0 && counted.passed > 0 ? 0 : 1);
