@@ -2,7 +2,7 @@
 import type { ObjectStore } from "#api/gen/object-store.ts";
 import { decodeCluster, type Cluster } from "#cnpg/cluster.ts";
 import type { Fields } from "#cnpg/json.ts";
-import { readPluginConfig, type StoreReference } from "#cnpg/plugin-config.ts";
+import { readPluginConfig, type ObjectStoreReference } from "#cnpg/plugin-config.ts";
 import { archiving } from "#cnpg/wal-roles.ts";
 import type { Informer } from "#kube/informer.ts";
 import type { KubeObject } from "#kube/object.ts";
@@ -81,7 +81,9 @@ export function createFacts({ stores, clusters, namespaces }: AdmissionCaches): 
     view(object) {
       const cluster = decodeCluster(object);
       const { namespace } = cluster.metadata;
-      const found = readPluginConfig(cluster).stores.flatMap((name) => stores.get({ namespace, name }) ?? []);
+      const found = readPluginConfig(cluster)
+        .stores.filter(({ kind }) => kind === "ObjectStore")
+        .flatMap(({ name }) => stores.get({ namespace, name }) ?? []);
       const locations = new Map(found.map((store) => [store.metadata.name, locationOfStore(store)]));
       const target = archiveOf(cluster);
       const location = target && locations.get(target.name);
@@ -112,9 +114,11 @@ interface Archiving {
 const isSame = (one: Cluster, other: Cluster): boolean =>
   one.metadata.namespace === other.metadata.namespace && one.metadata.name === other.metadata.name;
 
-function archiveOf(cluster: Cluster): StoreReference | undefined {
+function archiveOf(cluster: Cluster): ObjectStoreReference | undefined {
   const { own } = readPluginConfig(cluster);
-  return own?.kind === "store" && archiving(cluster).archive ? own.store : undefined;
+  return own?.kind === "store" && own.store.kind === "ObjectStore" && archiving(cluster).archive
+    ? own.store
+    : undefined;
 }
 
 const locationOfStore = ({ spec, metadata }: ObjectStore): string | undefined =>

@@ -27,7 +27,8 @@ export function backupFor(schedule: BackupSchedule, { planned, line }: DueRun, n
     },
     spec: {
       cluster: { name: spec.cluster.name },
-      type: line.type,
+      ...(line.type !== undefined && { type: line.type }),
+      ...(line.selectedRepository !== undefined && { selectedRepository: line.selectedRepository }),
       ...(line.target !== undefined && { target: line.target }),
       ...(spec.deadline !== undefined && { deadline: spec.deadline }),
       retryLimit: spec.retryLimit ?? 2,

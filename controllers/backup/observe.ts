@@ -136,7 +136,9 @@ export function placeOf(backup: Backup, { clusters }: Pick<Sources, "clusters">)
     return { store: status.repository.name, serverName: status.serverName };
   const object = clusters.get(clusterKey(backup));
   const own = object && readPluginConfig(decodeCluster(object)).own;
-  return own?.kind === "store" ? { store: own.store.name, serverName: own.store.serverName } : undefined;
+  return own?.kind === "store" && own.store.kind === "ObjectStore"
+    ? { store: own.store.name, serverName: own.store.serverName }
+    : undefined;
 }
 
 function readCatalog(

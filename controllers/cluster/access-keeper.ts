@@ -30,7 +30,9 @@ export function createAccessKeeper(
   return {
     async ensure(cluster, signal) {
       const { namespace, name, uid = "" } = cluster.metadata;
-      const { stores: storeNames } = readPluginConfig(cluster);
+      const storeNames = readPluginConfig(cluster).stores.flatMap(({ kind, name: store }) =>
+        kind === "ObjectStore" ? [store] : [],
+      );
       const access = planAccess({
         cluster: { namespace, name, uid },
         serviceAccount: serviceAccountName(cluster),

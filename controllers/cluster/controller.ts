@@ -30,7 +30,11 @@ export function clusterSources({ clusters, stores, reports, cnpgBackups: works }
     clusters
       .list()
       .filter(({ metadata }) => metadata.namespace === store.metadata.namespace)
-      .filter((object) => readPluginConfig(decodeCluster(object)).stores.includes(store.metadata.name))
+      .filter((object) =>
+        readPluginConfig(decodeCluster(object)).stores.some(
+          ({ kind, name }) => kind === "ObjectStore" && name === store.metadata.name,
+        ),
+      )
       .map(keyOfObject);
   const clusterOf = (work: KubeObject) => {
     const { cluster } = decodeBackup(work).spec;

@@ -137,7 +137,7 @@ function livingClusters({ clusters, reports }: StoreDeps, key: ObjectKey) {
   for (const object of clusters.list()) {
     if (object.metadata.namespace !== key.namespace) continue;
     const { own } = readPluginConfig(decodeCluster(object));
-    if (own?.kind !== "store" || own.store.name !== key.name) continue;
+    if (own?.kind !== "store" || own.store.kind !== "ObjectStore" || own.store.name !== key.name) continue;
     const { name, namespace } = object.metadata;
     const report = reports.get({ name, ...(namespace !== undefined && { namespace }) });
     const others = living.get(own.store.serverName) ?? [];

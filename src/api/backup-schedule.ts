@@ -10,8 +10,9 @@ type Spec = BackupSchedule["spec"];
 
 export interface AgendaLine {
   readonly cron: CronLine;
-  readonly type: "full";
+  readonly type?: "full" | "diff" | "incr";
   readonly target?: "primary" | "prefer-standby";
+  readonly selectedRepository?: number;
 }
 
 export interface Agenda {
@@ -103,7 +104,7 @@ function readLines(written: unknown, timeZone: string, now: Date): Lines {
   const schedules: readonly unknown[] = Array.isArray(written) ? written.slice(0, linesMax) : [];
   for (const [index, entry] of schedules.entries()) {
     const field = `spec.schedules[${index}].cron`;
-    const { cron: text, type = "full", target } = (entry ?? {}) as Partial<Spec["schedules"][number]>;
+    const { cron: text, type, target, selectedRepository } = (entry ?? {}) as Partial<Spec["schedules"][number]>;
     if (typeof text !== "string") continue; // the schema's own check names it
     const cron = readCron(text, timeZone);
     if (isCronProblem(cron)) {
@@ -122,7 +123,12 @@ function readLines(written: unknown, timeZone: string, now: Date): Lines {
       break; // finding out takes a while: once an object is enough
     }
     texts.push(text.trim().replaceAll(/\s+/g, " "));
-    lines.push({ cron, type, ...(target !== undefined && { target }) });
+    lines.push({
+      cron,
+      ...(type !== undefined && { type }),
+      ...(target !== undefined && { target }),
+      ...(selectedRepository !== undefined && { selectedRepository }),
+    });
   }
   if (schedules.length === 0)
     problems.push({ field: "spec.schedules", message: "no line", hint: 'write at least one: [{cron: "0 2 * * *"}]' });

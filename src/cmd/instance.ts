@@ -23,10 +23,12 @@ import { StoreConfigError } from "#store/config.ts";
 import { openStore } from "#store/open.ts";
 import { createStoreSource } from "#store/refreshing.ts";
 import { resolveStoreConfig } from "#store/resolve.ts";
+import { RpcError } from "#cnpgi/status-code.ts";
 import { createBackups } from "./instance/backup.ts";
+import { backupByEngine, restoreByEngine, walByEngine } from "./instance/by-engine.ts";
 import { createLocate } from "./instance/locations.ts";
 import { createReport } from "./instance/report.ts";
-import { createRestorePort, type RunningRestore } from "./instance/restore.ts";
+import { createRestorePort, requireEmptyArchive, type RunningRestore } from "./instance/restore.ts";
 import { readSurroundings } from "./instance/surroundings.ts";
 import { tidyMemory } from "./instance/tidy-memory.ts";
 import { createWalPort } from "./instance/wal.ts";
@@ -74,6 +76,22 @@ const onSilence = (error: unknown): void => {
   const isUnderWay = restore !== undefined && restore.phase !== "Failed";
   if (isUnderWay) onWaiting(error instanceof Error ? error.message : String(error));
 };
+const tell = (next: RunningRestore): void => {
+  restore = next;
+};
+const requireEmpty = requireEmptyArchive({ stores, tell, logger });
+const restorePort = createRestorePort({
+  pgdata,
+  stores,
+  requireEmpty: (destination, limited) =>
+    destination.kind === "Stanza" ? refuse() : requireEmpty(destination, limited),
+  tell,
+  logger,
+});
+const refuse = async (): Promise<never> => {
+  throw new RpcError("FAILED_PRECONDITION", "not supported yet: a Stanza");
+};
+const notYet = { archive: refuse, restore: refuse, backup: refuse };
 const wal = createWalPort({ pgdata, archiver, fetcher, locate, onWaiting, logger });
 const report = createReport({
   surroundings,
@@ -88,9 +106,9 @@ const server = await serveUnix(socketPath, {
   logger,
   services: [
     identityService({ role: "instance", version, probe: () => undefined }),
-    walService({ port: wal, podName: pod }),
-    backupService(backups),
-    restoreJobService(createRestorePort({ pgdata, stores, tell: (next) => (restore = next), logger })),
+    walService({ port: walByEngine({ objectStore: wal, stanza: notYet }), podName: pod }),
+    backupService(backupByEngine({ objectStore: backups, stanza: notYet })),
+    restoreJobService(restoreByEngine({ objectStore: restorePort, stanza: notYet })),
     metricsService({ snapshot }),
   ],
 });

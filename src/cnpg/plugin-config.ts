@@ -6,10 +6,19 @@ import { findExternalCluster, type Cluster, type PluginEntry } from "./cluster.t
 export const pluginName = "holdfast.dev";
 
 /** An ObjectStore in the Cluster's namespace and the server (the archive) in it. */
-export interface StoreReference {
+export interface ObjectStoreReference {
+  readonly kind: "ObjectStore";
   readonly name: string;
   readonly serverName: string;
 }
+
+/** A Stanza in the Cluster's namespace; its spec names the archive. */
+export interface StanzaReference {
+  readonly kind: "Stanza";
+  readonly name: string;
+}
+
+export type StoreReference = ObjectStoreReference | StanzaReference;
 
 export interface ConfigProblem {
   /** Path in the Cluster, as kubectl prints it. */
@@ -31,14 +40,20 @@ export interface PluginConfig {
   readonly recoverySource: StoreChoice | undefined;
   /** What a replica cluster follows, when that source uses this plugin. Stays after promotion. */
   readonly replicaSource: StoreChoice | undefined;
-  /** Names of all stores referred to, sorted, each once; also those of choices that are invalid for another reason. */
-  readonly stores: readonly string[];
+  /** All stores referred to, sorted by name, each once; also those of choices that are invalid for another reason. */
+  readonly stores: readonly Pick<StoreReference, "kind" | "name">[];
   readonly problems: readonly ConfigProblem[];
 }
 
-const storeParameters = ["objectStore", "barmanObjectName"] as const;
-const stanzaParameters = ["stanza", "stanzaRef"] as const;
-const knownParameters = ["objectStore", "serverName"] as const;
+type StoreName = Pick<StoreReference, "kind" | "name">;
+
+/** Parameters that name a store; the second of each pair is that of the plugin which Holdfast takes over from. */
+const storeParameters = {
+  ObjectStore: ["objectStore", "barmanObjectName"],
+  Stanza: ["stanza", "stanzaRef"],
+} as const;
+const nameParameters = [...storeParameters.ObjectStore, ...storeParameters.Stanza];
+const knownParameters = ["objectStore", "serverName", "stanza"] as const;
 
 /** Reads all that the Cluster says about this plugin. A disabled entry says nothing. */
 export function readPluginConfig(cluster: Cluster): PluginConfig {
@@ -57,7 +72,7 @@ export function readPluginConfig(cluster: Cluster): PluginConfig {
     own: own?.choice,
     recoverySource: recoverySource?.choice,
     replicaSource: replicaSource?.choice,
-    stores: [...new Set(choices.flatMap((read) => read?.storeName ?? []))].toSorted(),
+    stores: eachOnce(choices.flatMap((read) => read?.named ?? [])),
     problems: unique([
       ...repeated,
       ...choices.flatMap((read) => (read?.choice.kind === "invalid" ? read.choice.problems : [])),
@@ -72,7 +87,12 @@ const isOurs = (entry: PluginEntry): boolean => entry.name === pluginName && ent
 
 interface ReadEntry {
   readonly choice: StoreChoice;
-  readonly storeName: string | undefined;
+  readonly named: StoreName | undefined;
+}
+
+function eachOnce(names: readonly StoreName[]): readonly StoreName[] {
+  const byKey = new Map(names.map((store) => [`${store.name} ${store.kind}`, store]));
+  return [...byKey].toSorted(([one], [other]) => (one < other ? -1 : 1)).map(([, store]) => store);
 }
 
 function readExternal(cluster: Cluster, name: string | undefined): ReadEntry | undefined {
@@ -83,42 +103,43 @@ function readExternal(cluster: Cluster, name: string | undefined): ReadEntry | u
 }
 
 function readEntry(cluster: Cluster, { parameters }: PluginEntry, path: string): ReadEntry {
-  const given = storeParameters.flatMap((name) => parameters[name] || []);
-  const storeName = given[0];
+  const given = namesIn(parameters);
+  const [named] = given;
   const serverName = parameters["serverName"] || cluster.metadata.name;
   const problems = [
-    ...unsupported(parameters, path),
     ...unknown(parameters, path),
-    ...storeProblems(parameters, given, path),
-    ...(isServerName(serverName)
-      ? []
-      : [
-          {
-            field: `${path}.serverName`,
-            message: `${JSON.stringify(serverName)} cannot be the name of a folder in a store`,
-          },
-        ]),
+    ...storeProblems(given, path),
+    ...serverNameProblems({ kind: named?.kind, serverName, isGiven: "serverName" in parameters }, path),
   ];
-  if (problems.length > 0 || storeName === undefined) return { choice: { kind: "invalid", problems }, storeName };
-  return { choice: { kind: "store", store: { name: storeName, serverName } }, storeName };
+  if (problems.length > 0 || named === undefined) return { choice: { kind: "invalid", problems }, named };
+  const { kind, name } = named;
+  const store = kind === "Stanza" ? { kind, name } : { kind, name, serverName };
+  return { choice: { kind: "store", store }, named };
 }
 
-const unsupported = (parameters: Readonly<Record<string, string>>, path: string): readonly ConfigProblem[] =>
-  stanzaParameters
-    .filter((name) => name in parameters)
-    .map((name) => ({ field: `${path}.${name}`, message: `not supported yet: ${name}` }));
+interface GivenName extends StoreName {
+  readonly parameter: string;
+}
+
+const namesIn = (parameters: Readonly<Record<string, string>>): readonly GivenName[] =>
+  (["ObjectStore", "Stanza"] as const).flatMap((kind) =>
+    storeParameters[kind].flatMap((parameter) => {
+      const name = parameters[parameter];
+      return name === undefined || name === "" ? [] : [{ kind, name, parameter }];
+    }),
+  );
 
 /** Nobody reads more; a Cluster has room for many thousands, and each takes time to compare. */
 const unknownMax = 20;
 
 function unknown(parameters: Readonly<Record<string, string>>, path: string): readonly ConfigProblem[] {
-  const known: ReadonlySet<string> = new Set([...storeParameters, ...stanzaParameters, ...knownParameters]);
+  const known: ReadonlySet<string> = new Set([...nameParameters, ...knownParameters]);
   const names = Object.keys(parameters).filter((name) => !known.has(name));
   const problems = names
     .toSorted()
     .slice(0, unknownMax)
     .map((name) => {
-      const meant = nearest(name, [...storeParameters, ...knownParameters]);
+      const meant = nearest(name, [...nameParameters, ...knownParameters]);
       return {
         field: `${path}.${name}`,
         message: `unknown parameter ${JSON.stringify(name)}; known are ${knownParameters.join(", ")}`,
@@ -129,20 +150,29 @@ function unknown(parameters: Readonly<Record<string, string>>, path: string): re
   return rest === 0 ? problems : [...problems, { field: path, message: `and ${rest} more unknown parameters` }];
 }
 
-function storeProblems(
-  parameters: Readonly<Record<string, string>>,
-  given: readonly string[],
+function storeProblems(given: readonly GivenName[], path: string): readonly ConfigProblem[] {
+  const [first] = given;
+  if (first === undefined) {
+    const message = "objectStore or stanza is required: the name of an ObjectStore or of a Stanza";
+    return [{ field: `${path}.objectStore`, message }];
+  }
+  const other = given.find(({ kind, name }) => kind !== first.kind || name !== first.name);
+  if (other === undefined) return [];
+  const said = ({ parameter, name }: GivenName): string => `${parameter} is ${JSON.stringify(name)}`;
+  return [{ field: `${path}.${other.parameter}`, message: `${said(first)}, ${said(other)}; give one of them` }];
+}
+
+function serverNameProblems(
+  { kind, serverName, isGiven }: { kind: string | undefined; serverName: string; isGiven: boolean },
   path: string,
 ): readonly ConfigProblem[] {
-  const [first, second] = given;
-  if (first === undefined && !stanzaParameters.some((name) => name in parameters)) {
-    return [{ field: `${path}.objectStore`, message: "objectStore is required: the name of an ObjectStore" }];
+  const field = `${path}.serverName`;
+  if (kind === "Stanza" && isGiven) {
+    const message = "a Stanza has no servers: its spec.stanzaConfiguration.name says where the backups are";
+    return [{ field, message, hint: "leave it out" }];
   }
-  if (second !== undefined && second !== first) {
-    const message = `objectStore is ${JSON.stringify(first)}, barmanObjectName ${JSON.stringify(second)}; give one of them`;
-    return [{ field: `${path}.barmanObjectName`, message }];
-  }
-  return [];
+  if (isServerName(serverName)) return [];
+  return [{ field, message: `${JSON.stringify(serverName)} cannot be the name of a folder in a store` }];
 }
 
 /** One path segment: a slash would put the archive into another one's folders. */

@@ -15,11 +15,11 @@ import { service, type Service } from "./service.ts";
 import { RpcError } from "./status-code.ts";
 import { misconfigured } from "./wal.ts";
 
-export interface BackupOrder {
+export interface BackupOrder<Reference extends StoreReference = StoreReference> {
   readonly cluster: Cluster;
   readonly backup: CnpgBackup;
   /** The Cluster's own. */
-  readonly store: StoreReference;
+  readonly store: Reference;
   /** spec.pluginConfiguration.parameters of the Backup. */
   readonly parameters: Readonly<Record<string, string>>;
 }
@@ -45,9 +45,9 @@ export interface BackupOutcome {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-export interface BackupPort {
+export interface BackupPort<Reference extends StoreReference = StoreReference> {
   /** The signal aborts when the caller's process is gone. Throws RpcError or an error that statusOf knows. */
-  backup(order: BackupOrder, signal: AbortSignal): Promise<BackupOutcome>;
+  backup(order: BackupOrder<Reference>, signal: AbortSignal): Promise<BackupOutcome>;
 }
 
 /** A backup that is given up is through within seconds, and CNPG may have started the next one already. */

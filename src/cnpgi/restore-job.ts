@@ -14,9 +14,9 @@ import { service, type Service } from "./service.ts";
 import { RpcError } from "./status-code.ts";
 import { misconfigured } from "./wal.ts";
 
-export interface RestoreJobOrder {
+export interface RestoreJobOrder<Source extends StoreReference = StoreReference> {
   readonly cluster: Cluster;
-  readonly source: StoreReference;
+  readonly source: Source;
   /** Where the new Cluster will archive to; absent when it will not archive by us. */
   readonly destination: StoreReference | undefined;
   /** spec.bootstrap.recovery.recoveryTarget as it stands. */
@@ -27,12 +27,12 @@ export interface RestoreJobOrder {
   readonly skipEmptyCheck: boolean;
 }
 
-export interface RestoreJobPort {
+export interface RestoreJobPort<Source extends StoreReference = StoreReference> {
   /**
    * Resolves when PGDATA is complete. When it throws (RpcError or an error that statusOf knows), it has removed what it
    * wrote: CNPG keeps a copy of every PGDATA that looks like one, until the disk is full.
    */
-  restore(order: RestoreJobOrder, signal: AbortSignal): Promise<void>;
+  restore(order: RestoreJobOrder<Source>, signal: AbortSignal): Promise<void>;
 }
 
 export function restoreJobService(port: RestoreJobPort): Service {

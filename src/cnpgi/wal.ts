@@ -14,11 +14,11 @@ import {
 import { service, type Service } from "./service.ts";
 import { RpcError } from "./status-code.ts";
 
-export interface ArchiveOrder {
+export interface ArchiveOrder<Reference extends StoreReference = StoreReference> {
   readonly cluster: Cluster;
   /** Absolute path of the segment, history, label or partial file. */
   readonly path: string;
-  readonly store: StoreReference;
+  readonly store: Reference;
   /**
    * Whether an archive that is not empty must be refused. undefined: CNPG (1.30 and older) leaves it to us, to be told
    * from the marker file in PGDATA.
@@ -35,23 +35,23 @@ export interface ArchiveOrder {
  */
 export type RestoreMode = "recovery" | "running" | "rewind";
 
-export interface RestoreOrder {
+export interface RestoreOrder<Reference extends StoreReference = StoreReference> {
   readonly cluster: Cluster;
   /** Bare name of the segment or history file. */
   readonly name: string;
   /** Absolute path of the file to be made. */
   readonly destination: string;
-  readonly store: StoreReference;
+  readonly store: Reference;
   /** As far as the Cluster tells: PGDATA decides whether a bootstrap is an archive recovery. */
   readonly mode: RestoreMode;
 }
 
 /** Both throw RpcError or an error that statusOf knows; NOT_FOUND only for an absence that is proven. */
-export interface WalPort {
+export interface WalPort<Reference extends StoreReference = StoreReference> {
   /** Resolves when the file is stored for good. Ends in its own time: neither CNPG nor PostgreSQL would end it. */
-  archive(order: ArchiveOrder, signal: AbortSignal): Promise<void>;
+  archive(order: ArchiveOrder<Reference>, signal: AbortSignal): Promise<void>;
   /** Resolves when the destination holds the whole file. */
-  restore(order: RestoreOrder, signal: AbortSignal): Promise<void>;
+  restore(order: RestoreOrder<Reference>, signal: AbortSignal): Promise<void>;
 }
 
 export interface WalServiceOptions {

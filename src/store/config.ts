@@ -67,15 +67,20 @@ export interface StoreConfig {
 export const locationOf = (config: Pick<StoreConfig, "bucket" | "prefix">): string =>
   `s3://${config.bucket}/${config.prefix}`.replace(/\/$/, "");
 
+/** What may be kept open while its keys change: an ObjectStore's configuration, or a Stanza's. */
+export interface HasCredentials {
+  readonly credentials: { readonly kind: string };
+}
+
 /** Whether nothing at all differs. */
-export const sameConfig = (one: StoreConfig, other: StoreConfig): boolean => isDeepStrictEqual(one, other);
+export const sameConfig = (one: HasCredentials, other: HasCredentials): boolean => isDeepStrictEqual(one, other);
 
 /** Whether they differ at most in their keys, as after a rotation: the objects are the same ones. */
-export const sameButKeys = (one: StoreConfig, other: StoreConfig): boolean =>
+export const sameButKeys = (one: HasCredentials, other: HasCredentials): boolean =>
   isDeepStrictEqual({ ...one, credentials: one.credentials.kind }, { ...other, credentials: other.credentials.kind });
 
 export const storeConfigErrorKinds = [
-  "StoreNotFound", // there is no such ObjectStore
+  "StoreNotFound", // there is no such ObjectStore or Stanza
   "SecretNotFound",
   "SecretKeyMissing",
   "InvalidSpec", // what the user wrote cannot work

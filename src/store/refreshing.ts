@@ -6,8 +6,7 @@
 import type { Logger } from "#observe/logger.ts";
 import { waitFor, within } from "#std/abort.ts";
 import { retry } from "#std/backoff.ts";
-import { sameButKeys, sameConfig, type StoreConfig, StoreConfigError, type StoreCredentials } from "./config.ts";
-import type { OpenOptions } from "./open.ts";
+import { type HasCredentials, sameButKeys, sameConfig, type StoreConfig, StoreConfigError } from "./config.ts";
 import type { CallOptions, ObjectStore } from "./store.ts";
 
 /** Age at which what is held is looked at again, in the background. */
@@ -21,45 +20,57 @@ const invalidatedGapMs = 2_000;
 const firstLoadMs = 30_000;
 const refreshMs = 10_000;
 
-export interface OpenedStore {
+interface Closable {
+  close(): void;
+}
+
+export interface OpenedStore<Config = StoreConfig, Store = ObjectStore> {
   /** Stays the same object while nothing but the keys change; its next request uses the new ones. */
-  readonly store: ObjectStore;
-  readonly config: StoreConfig;
+  readonly store: Store;
+  readonly config: Config;
   /** Grows with every change of the store other than of its keys. */
   readonly generation: number;
   /** Aborts when the store has been read anew with such a change: whoever waits for this one had better ask again. */
   readonly superseded: AbortSignal;
 }
 
-export interface StoreSource {
+export interface StoreSource<Config = StoreConfig, Store = ObjectStore> {
   /**
    * The store as last read. Rejects only when it has never been read: with a StoreConfigError that names what failed, or
    * with the signal's reason.
    */
-  get(name: string, options: CallOptions): Promise<OpenedStore>;
+  get(name: string, options: CallOptions): Promise<OpenedStore<Config, Store>>;
   /**
    * The store as it is now: read for this call. Rejects with what stands in the way of that, while `get` goes on with what
    * was read before.
    */
-  reload(name: string, options: CallOptions): Promise<OpenedStore>;
+  reload(name: string, options: CallOptions): Promise<OpenedStore<Config, Store>>;
   /** What is held may be outdated: the next `get` reads it again. */
   invalidate(name: string): void;
   /** Closes all stores. */
   close(): void;
 }
 
-export interface StoreSourceOptions {
+export interface StoreSourceOptions<Config extends HasCredentials = StoreConfig, Store extends Closable = ObjectStore> {
   /** Reads a store and its Secrets. Errors with `transient` true are tried again on the first load. */
-  readonly load: (name: string, signal: AbortSignal) => Promise<StoreConfig>;
+  readonly load: (name: string, signal: AbortSignal) => Promise<Config>;
   /** openStore of open.ts, or what does the same. */
-  readonly open: (config: StoreConfig, options: Pick<OpenOptions, "credentials" | "onDenied">) => Promise<ObjectStore>;
+  readonly open: (config: Config, options: LoginOptions<Config>) => Promise<Store>;
+  /** What it is called in messages: "object store" unless told. */
+  readonly noun?: string;
   readonly logger: Logger;
   /** Milliseconds of a clock that only moves forward. */
   readonly now: () => number;
 }
 
-interface Held {
-  opened: OpenedStore;
+/** The login of the next request, and where a refusal of it is told. */
+export interface LoginOptions<Config extends HasCredentials> {
+  readonly credentials: () => Config["credentials"];
+  readonly onDenied: () => void;
+}
+
+interface Held<Config, Store> {
+  opened: OpenedStore<Config, Store>;
   supersede: AbortController;
   readAtMs: number;
   triedAtMs: number;
@@ -70,23 +81,30 @@ interface Held {
 }
 
 /** A load under way: what it met last, for those who do not wait for its end. */
-interface FirstLoad {
-  readonly held: Promise<Held>;
+interface FirstLoad<Config, Store> {
+  readonly held: Promise<Held<Config, Store>>;
   readonly lastFailure: () => unknown;
 }
 
-export function createStoreSource({ load, open, logger, now }: StoreSourceOptions): StoreSource {
-  const stores = new Map<string, Held>();
-  const firstLoads = new Map<string, FirstLoad>();
+export function createStoreSource<Config extends HasCredentials = StoreConfig, Store extends Closable = ObjectStore>({
+  load,
+  open,
+  logger,
+  now,
+  noun = "object store",
+}: StoreSourceOptions<Config, Store>): StoreSource<Config, Store> {
+  type HeldStore = Held<Config, Store>;
+  const stores = new Map<string, HeldStore>();
+  const firstLoads = new Map<string, FirstLoad<Config, Store>>();
   const closing = new AbortController();
 
   /** Every request asks for the login, which makes it a use of the store like `get`. */
   async function openWith(
     name: string,
-    config: StoreConfig,
+    config: Config,
     generation: number,
-  ): Promise<Pick<Held, "opened" | "supersede">> {
-    const login = (): StoreCredentials => {
+  ): Promise<Pick<HeldStore, "opened" | "supersede">> {
+    const login = (): Config["credentials"] => {
       const held = stores.get(name);
       if (held === undefined || held.opened.generation !== generation) return last.credentials;
       refreshIfDue(name, held);
@@ -99,23 +117,23 @@ export function createStoreSource({ load, open, logger, now }: StoreSourceOption
     return { opened: { store, config, generation, superseded: supersede.signal }, supersede };
   }
 
-  function beginFirstLoad(name: string): FirstLoad {
+  function beginFirstLoad(name: string): FirstLoad<Config, Store> {
     let lastFailure: unknown;
-    const keepTrying = (signal: AbortSignal): Promise<StoreConfig> => {
+    const keepTrying = (signal: AbortSignal): Promise<Config> => {
       const bounds = { attempts: Number.POSITIVE_INFINITY, firstMs: 250, maxMs: 4_000, signal, isTransient };
       return retry(() => load(name, signal), { ...bounds, onRetry: (error) => void (lastFailure = error) });
     };
-    const run = async (): Promise<Held> => {
+    const run = async (): Promise<HeldStore> => {
       try {
         const config = await within(firstLoadMs, closing.signal, keepTrying);
         const opened = await openWith(name, config, 1);
         const times = { readAtMs: now(), triedAtMs: now() };
-        const held: Held = { ...opened, ...times, invalidated: false, refreshing: undefined, failing: false };
+        const held: HeldStore = { ...opened, ...times, invalidated: false, refreshing: undefined, failing: false };
         stores.set(name, held);
         return held;
       } catch (error) {
         closing.signal.throwIfAborted();
-        throw notReadable(name, isTimeout(error) ? (lastFailure ?? error) : error);
+        throw notReadable(`${noun} ${name}`, isTimeout(error) ? (lastFailure ?? error) : error);
       } finally {
         firstLoads.delete(name);
       }
@@ -128,28 +146,28 @@ export function createStoreSource({ load, open, logger, now }: StoreSourceOption
     return begun;
   }
 
-  async function first(name: string, signal: AbortSignal): Promise<Held> {
+  async function first(name: string, signal: AbortSignal): Promise<HeldStore> {
     const underWay = firstLoads.get(name) ?? beginFirstLoad(name);
     try {
       return await waitFor(underWay.held, signal);
     } catch (error) {
       const cause = underWay.lastFailure();
-      throw isTimeout(error) && cause !== undefined ? notReadable(name, cause) : error;
+      throw isTimeout(error) && cause !== undefined ? notReadable(`${noun} ${name}`, cause) : error;
     }
   }
 
-  async function readAgain(name: string, held: Held): Promise<void> {
+  async function readAgain(name: string, held: HeldStore): Promise<void> {
     held.invalidated = false;
     held.triedAtMs = now();
     try {
       const config = await within(refreshMs, closing.signal, (signal) => load(name, signal));
       await adopt(name, held, config);
       held.readAtMs = now();
-      if (held.failing) logger.info({ store: name }, "object store can be read again");
+      if (held.failing) logger.info({ store: name }, `${noun} can be read again`);
       held.failing = false;
     } catch (error) {
       if (!held.failing && !closing.signal.aborted) {
-        logger.warn({ store: name, err: error }, "object store cannot be read again; the last settings stay in use");
+        logger.warn({ store: name, err: error }, `${noun} cannot be read again; the last settings stay in use`);
       }
       held.failing = true;
       throw error;
@@ -157,7 +175,7 @@ export function createStoreSource({ load, open, logger, now }: StoreSourceOption
   }
 
   /** In the background, where nobody hears of a failure. */
-  function refresh(name: string, held: Held): Promise<void> {
+  function refresh(name: string, held: HeldStore): Promise<void> {
     const refreshing = readAgain(name, held)
       .catch(() => undefined)
       .finally(() => (held.refreshing = undefined));
@@ -165,24 +183,24 @@ export function createStoreSource({ load, open, logger, now }: StoreSourceOption
     return refreshing;
   }
 
-  async function adopt(name: string, held: Held, config: StoreConfig): Promise<void> {
+  async function adopt(name: string, held: HeldStore, config: Config): Promise<void> {
     const { opened } = held;
     if (sameConfig(config, opened.config)) return;
     if (sameButKeys(config, opened.config)) {
       held.opened = { ...opened, config };
-      logger.info({ store: name }, "the keys of the object store have changed");
+      logger.info({ store: name }, `the keys of the ${noun} have changed`);
       return;
     }
     // Whoever holds the store of before may be in the middle of a backup: it is left to end where it began. Its
     // connections close by themselves when nobody uses them.
     const { supersede } = held;
     Object.assign(held, await openWith(name, config, opened.generation + 1));
-    logger.info({ store: name, generation: held.opened.generation }, "the object store has changed");
-    supersede.abort(new Error(`object store ${name} has changed`));
+    logger.info({ store: name, generation: held.opened.generation }, `the ${noun} has changed`);
+    supersede.abort(new Error(`${noun} ${name} has changed`));
   }
 
   /** Begins a refresh when one is due; true when this call began it. */
-  function refreshIfDue(name: string, held: Held): boolean {
+  function refreshIfDue(name: string, held: HeldStore): boolean {
     const sinceTryMs = now() - held.triedAtMs;
     const isDue = sinceTryMs >= refreshAfterMs || (held.invalidated && sinceTryMs >= invalidatedGapMs);
     if (held.refreshing !== undefined || !isDue) return false;
@@ -190,7 +208,7 @@ export function createStoreSource({ load, open, logger, now }: StoreSourceOption
     return true;
   }
 
-  async function get(name: string, { signal }: CallOptions): Promise<OpenedStore> {
+  async function get(name: string, { signal }: CallOptions): Promise<OpenedStore<Config, Store>> {
     signal.throwIfAborted();
     closing.signal.throwIfAborted();
     const held = stores.get(name) ?? (await first(name, signal));
@@ -199,7 +217,7 @@ export function createStoreSource({ load, open, logger, now }: StoreSourceOption
     return held.opened;
   }
 
-  async function reload(name: string, { signal }: CallOptions): Promise<OpenedStore> {
+  async function reload(name: string, { signal }: CallOptions): Promise<OpenedStore<Config, Store>> {
     signal.throwIfAborted();
     closing.signal.throwIfAborted();
     const held = stores.get(name);
@@ -209,7 +227,7 @@ export function createStoreSource({ load, open, logger, now }: StoreSourceOption
     const bounds = { attempts: 3, firstMs: 250, maxMs: 1_000, signal, isTransient };
     await retry(() => waitFor(readAgain(name, held), signal), bounds).catch((error: unknown) => {
       signal.throwIfAborted();
-      throw notReadable(name, error);
+      throw notReadable(`${noun} ${name}`, error);
     });
     return held.opened;
   }
@@ -252,8 +270,8 @@ const isTransient = (error: unknown): boolean =>
 
 const isTimeout = (error: unknown): boolean => error instanceof Error && error.name === "TimeoutError";
 
-function notReadable(name: string, cause: unknown): Error {
+function notReadable(store: string, cause: unknown): Error {
   if (cause instanceof StoreConfigError) return cause;
   const reason = cause instanceof Error ? cause.message : String(cause);
-  return new StoreConfigError("Unavailable", `object store ${name} cannot be read: ${reason}`, { cause });
+  return new StoreConfigError("Unavailable", `${store} cannot be read: ${reason}`, { cause });
 }

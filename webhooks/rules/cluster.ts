@@ -72,7 +72,7 @@ function archiverProblems({ cluster }: ClusterView): Finding[] {
 
 function sharedProblems({ cluster, sharers }: ClusterView): Finding[] {
   const { own } = readPluginConfig(cluster);
-  if (own?.kind !== "store" || sharers.length === 0) return [];
+  if (own?.kind !== "store" || own.store.kind !== "ObjectStore" || sharers.length === 0) return [];
   const { namespace, name } = cluster.metadata;
   const beside = sharers.find((sharer) => sharer.namespace === namespace);
   const by = beside === undefined ? "by a Cluster of another namespace" : `by Cluster ${beside.name}`;
@@ -107,7 +107,7 @@ function sourceProblems(view: ClusterView): Finding[] {
 }
 
 function archiveOf(choice: StoreChoice | undefined, { stores }: ClusterView): string | undefined {
-  if (choice?.kind !== "store") return undefined;
+  if (choice?.kind !== "store" || choice.store.kind !== "ObjectStore") return undefined;
   const { name, serverName } = choice.store;
   return JSON.stringify([stores.get(name) ?? `ObjectStore ${name}`, serverName]);
 }
@@ -132,7 +132,12 @@ function majorProblems(object: ClusterView, old: ClusterView): Finding[] {
   if (wantedMajor(old.fields) === after || !archiving(object.cluster).archive) return [];
   const { own } = readPluginConfig(object.cluster);
   const archive = archiveOf(own, object);
-  if (own?.kind !== "store" || archive !== archiveOf(readPluginConfig(old.cluster).own, old)) return [];
+  if (
+    own?.kind !== "store" ||
+    own.store.kind !== "ObjectStore" ||
+    archive !== archiveOf(readPluginConfig(old.cluster).own, old)
+  )
+    return [];
   const { name } = object.cluster.metadata;
   return [
     {
@@ -146,9 +151,9 @@ function majorProblems(object: ClusterView, old: ClusterView): Finding[] {
 function warningsOf({ cluster, stores }: ClusterView): string[] {
   const config = readPluginConfig(cluster);
   const missing = config.stores
-    .filter((name) => !stores.has(name))
+    .filter(({ kind, name }) => kind === "ObjectStore" && !stores.has(name))
     .map(
-      (name) =>
+      ({ name }) =>
         `ObjectStore ${name} does not exist in this namespace: nothing is archived to it or read from it until it does`,
     );
   return [...missing, ...archivingWarnings(cluster)];

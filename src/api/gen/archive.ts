@@ -20,7 +20,7 @@ export interface Archive {
       /**
        * Kind of the store.
        */
-      kind: "ObjectStore";
+      kind: "ObjectStore" | "Stanza";
       /**
        * Name of the store.
        */

@@ -30,9 +30,13 @@ export interface BackupSchedule {
        */
       cron: string;
       /**
-       * Kind of backup; the Barman layout knows full only.
+       * Kind of backup; an ObjectStore knows full only. A Stanza decides when it is absent: incr, or full when it is time for one.
        */
-      type?: "full";
+      type?: "full" | "diff" | "incr";
+      /**
+       * Number of the Stanza's repository that the backup is written to; 1 when absent.
+       */
+      selectedRepository?: number;
       /**
        * Which instance is read; the Cluster's own setting when absent.
        */

@@ -22,9 +22,13 @@ export interface Backup {
       name: string;
     };
     /**
-     * Kind of backup; the Barman layout knows full only.
+     * Kind of backup; an ObjectStore knows full only. A Stanza decides when it is absent: incr, or full when it is time for one.
      */
-    type?: "full";
+    type?: "full" | "diff" | "incr";
+    /**
+     * Number of the Stanza's repository that the backup is written to; 1 when absent.
+     */
+    selectedRepository?: number;
     /**
      * Which instance is read; the Cluster's own setting when absent.
      */
@@ -44,7 +48,7 @@ export interface Backup {
       /**
        * Kind of the store.
        */
-      kind: "ObjectStore";
+      kind: "ObjectStore" | "Stanza";
       /**
        * Name of the store in the same namespace.
        */
@@ -127,7 +131,7 @@ export interface Backup {
       /**
        * Kind of the store.
        */
-      kind: "ObjectStore";
+      kind: "ObjectStore" | "Stanza";
       /**
        * Name of the store.
        */
@@ -141,6 +145,18 @@ export interface Backup {
      * Kind of backup.
      */
     type?: "full" | "diff" | "incr";
+    /**
+     * Why it has this type when none was asked for.
+     */
+    typeReason?: string;
+    /**
+     * Id of the backup that it builds on; a full one builds on none.
+     */
+    prior?: string;
+    /**
+     * Number of the Stanza's repository that has the backup.
+     */
+    selectedRepository?: number;
     /**
      * The pod that was read.
      */

@@ -1,6 +1,7 @@
 // The Backup call of CNPG on this instance: how the store wants it, before the engine makes it. Keeps what the report and
 // the metrics tell of a running one.
 import { labels } from "#api/names.ts";
+import type { ObjectStoreReference } from "#cnpg/plugin-config.ts";
 import { archiving } from "#cnpg/wal-roles.ts";
 import type { BackupOrder, BackupOutcome, BackupPort } from "#cnpgi/backup.ts";
 import { refuseParameters } from "#cnpgi/backup-parameters.ts";
@@ -24,7 +25,7 @@ export interface RunningBackup {
   readonly waitingForLSN?: string;
 }
 
-export interface InstanceBackups extends BackupPort {
+export interface InstanceBackups extends BackupPort<ObjectStoreReference> {
   /** What runs now. */
   current(): RunningBackup | undefined;
   failures(): number;
@@ -46,7 +47,7 @@ export function createBackups({ surroundings, stores, logger }: BackupDeps): Ins
   let cancellation = new AbortController();
   let failures = 0;
 
-  async function run(order: BackupOrder, signal: AbortSignal): Promise<BackupOutcome> {
+  async function run(order: BackupOrder<ObjectStoreReference>, signal: AbortSignal): Promise<BackupOutcome> {
     const { name } = order.backup.metadata;
     const opened = await within(30_000, signal, (limited) => stores.get(order.store.name, { signal: limited }));
     const { data, tags, transfer } = opened.config;
@@ -93,7 +94,7 @@ export function createBackups({ surroundings, stores, logger }: BackupDeps): Ins
     };
   }
 
-  async function backup(order: BackupOrder, signal: AbortSignal): Promise<BackupOutcome> {
+  async function backup(order: BackupOrder<ObjectStoreReference>, signal: AbortSignal): Promise<BackupOutcome> {
     refuseParameters(order.parameters);
     cancellation = new AbortController();
     running = { name: order.backup.metadata.name, bytesDone: 0, bytesTotal: 0 };

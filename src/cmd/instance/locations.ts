@@ -1,16 +1,16 @@
 // From a store and a server name to an archive that can be written and read.
 import { compressionByName } from "#codec/compression.ts";
-import type { StoreReference } from "#cnpg/plugin-config.ts";
+import type { ObjectStoreReference } from "#cnpg/plugin-config.ts";
 import type { ArchiveLocation } from "#engine/archive/location.ts";
 import type { OpenedStore, StoreSource } from "#store/refreshing.ts";
 
-export type Locate = (reference: StoreReference, signal: AbortSignal) => Promise<ArchiveLocation>;
+export type Locate = (reference: ObjectStoreReference, signal: AbortSignal) => Promise<ArchiveLocation>;
 
 /** One location for each opened store and server: the WAL path tells archives apart by identity. */
 export function createLocate(stores: StoreSource): Locate {
   const made = new WeakMap<OpenedStore, Map<string, ArchiveLocation>>();
 
-  function locationIn(opened: OpenedStore, { name, serverName }: StoreReference): ArchiveLocation {
+  function locationIn(opened: OpenedStore, { name, serverName }: ObjectStoreReference): ArchiveLocation {
     const servers = made.get(opened) ?? new Map<string, ArchiveLocation>();
     made.set(opened, servers);
     const known = servers.get(serverName);

@@ -1,6 +1,6 @@
 // The Restore call of CNPG in a recovery job (or in an instance that bootstraps itself): which backup, into which
 // directory. Nothing is written before it is known that the recovery target can be reached.
-import type { StoreReference } from "#cnpg/plugin-config.ts";
+import type { ObjectStoreReference, StoreReference } from "#cnpg/plugin-config.ts";
 import type { RestoreJobOrder, RestoreJobPort } from "#cnpgi/restore-job.ts";
 import { RpcError } from "#cnpgi/status-code.ts";
 import { previewRecovery } from "#engine/restore/preview.ts";
@@ -19,34 +19,56 @@ export type RunningRestore = NonNullable<InstanceEntry["restore"]>;
 export interface RestoreDeps {
   readonly pgdata: string;
   readonly stores: StoreSource;
+  /** Throws when the archive that the new Cluster will write to is not empty; waits for a store that is away. */
+  readonly requireEmpty: RequireEmpty;
   readonly tell: (restore: RunningRestore) => void;
   readonly logger: Logger;
 }
 
+/** For one engine, or for whatever a Cluster refers to. */
+export type RequireEmpty<Reference extends StoreReference = StoreReference> = (
+  destination: Reference,
+  signal: AbortSignal,
+) => Promise<void>;
+
 /** CNPG's place for WAL that has a volume of its own. */
 const walVolumeDirectory = "/var/lib/postgresql/wal/pg_wal";
 
-export function createRestorePort({ pgdata, stores, tell, logger }: RestoreDeps): RestoreJobPort {
-  /** A store that is away is waited for: failing would cost one of the few tries that the Job has. */
-  const patiently = (
-    reference: StoreReference,
-    use: (opened: OpenedStore) => Promise<void>,
-    signal: AbortSignal,
-  ): Promise<void> =>
-    retry(async () => use(await within(30_000, signal, (limited) => stores.get(reference.name, { signal: limited }))), {
-      attempts: Infinity,
-      firstMs: 1_000,
-      maxMs: 15_000,
-      signal,
-      isTransient: isWorthWaiting,
-      onRetry: (error) => {
-        stores.invalidate(reference.name);
-        logger.warn({ err: error, store: reference.name }, "restore waits");
-        tell({ phase: "Waiting", message: messageOf(error) });
-      },
-    });
+type Patience = Pick<RestoreDeps, "stores" | "tell" | "logger">;
 
-  async function copy({ store }: OpenedStore, order: RestoreJobOrder, signal: AbortSignal): Promise<void> {
+/** A store that is away is waited for: failing would cost one of the few tries that the Job has. */
+const patiently = (
+  { stores, logger, tell }: Patience,
+  reference: ObjectStoreReference,
+  use: (opened: OpenedStore) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> =>
+  retry(async () => use(await within(30_000, signal, (limited) => stores.get(reference.name, { signal: limited }))), {
+    attempts: Infinity,
+    firstMs: 1_000,
+    maxMs: 15_000,
+    signal,
+    isTransient: isWorthWaiting,
+    onRetry: (error) => {
+      stores.invalidate(reference.name);
+      logger.warn({ err: error, store: reference.name }, "restore waits");
+      tell({ phase: "Waiting", message: messageOf(error) });
+    },
+  });
+
+export const requireEmptyArchive =
+  (deps: Patience): RequireEmpty<ObjectStoreReference> =>
+  (destination, signal) =>
+    patiently(deps, destination, (opened) => refuseUsedArchive(opened, destination, signal), signal);
+
+export function createRestorePort(deps: RestoreDeps): RestoreJobPort<ObjectStoreReference> {
+  const { pgdata, requireEmpty, tell, logger } = deps;
+
+  async function copy(
+    { store }: OpenedStore,
+    order: RestoreJobOrder<ObjectStoreReference>,
+    signal: AbortSignal,
+  ): Promise<void> {
     const server = order.source.serverName;
     const repository = openBarmanRepository(store);
     const preview = await previewRecovery({ repository, store, server, target: order.recoveryTarget, signal });
@@ -72,8 +94,8 @@ export function createRestorePort({ pgdata, stores, tell, logger }: RestoreDeps)
       tell({ phase: "Copying" });
       try {
         if (destination !== undefined && (order.checkEmpty ?? !order.skipEmptyCheck))
-          await patiently(destination, (opened) => refuseUsedArchive(opened, destination, signal), signal);
-        await patiently(order.source, (opened) => copy(opened, order, signal), signal);
+          await requireEmpty(destination, signal);
+        await patiently(deps, order.source, (opened) => copy(opened, order, signal), signal);
       } catch (error) {
         logger.error({ err: error }, "restore failed");
         tell({ phase: "Failed", message: messageOf(error) });
@@ -97,7 +119,7 @@ function isWorthWaiting(error: unknown): boolean {
 /** The archive that the new cluster will write to must be its own: an empty one, while it has no identity yet. */
 async function refuseUsedArchive(
   { store }: OpenedStore,
-  { name, serverName }: StoreReference,
+  { name, serverName }: ObjectStoreReference,
   signal: AbortSignal,
 ): Promise<void> {
   const repository = openBarmanRepository(store);

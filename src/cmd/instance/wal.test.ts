@@ -9,7 +9,7 @@ import { createFixture, eventually, first, frozenStore, logger, never, type Fixt
 import { createWalPort } from "./wal.ts";
 
 const cluster = decodeCluster({ metadata: { name: "pg", namespace: "app", uid: "4b0c6f0e" }, spec: {} });
-const reference = { name: "minio", serverName: "pg" };
+const reference = { kind: "ObjectStore", name: "minio", serverName: "pg" } as const;
 
 /** A port whose store is where `moveTo` said last; who works with the one before is told. */
 async function portOf(fixture: Fixture, store: ObjectStore, changes: Partial<ArchiveLocation> = {}) {

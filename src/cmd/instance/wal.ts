@@ -8,7 +8,7 @@ import { isArchiveError } from "#engine/archive/errors.ts";
 import type { Fetcher } from "#engine/archive/fetcher.ts";
 import type { Logger } from "#observe/logger.ts";
 import { readControlFile } from "#postgres/control.ts";
-import type { StoreReference } from "#cnpg/plugin-config.ts";
+import type { ObjectStoreReference } from "#cnpg/plugin-config.ts";
 import { within } from "#std/abort.ts";
 import { retry } from "#std/backoff.ts";
 import type { Locate } from "./locations.ts";
@@ -41,7 +41,7 @@ const exists = (path: string): Promise<boolean> =>
     () => false,
   );
 
-export function createWalPort(deps: WalDeps): WalPort & { counts(): RestoreCounts } {
+export function createWalPort(deps: WalDeps): WalPort<ObjectStoreReference> & { counts(): RestoreCounts } {
   const { pgdata, archiver, fetcher, locate, onWaiting, logger } = deps;
   const counts = { restored: 0, failed: 0 };
   let segmentBytes: number | undefined;
@@ -54,7 +54,7 @@ export function createWalPort(deps: WalDeps): WalPort & { counts(): RestoreCount
 
   /** Waiting for a store ends when people correct its settings; then the work begins anew where it is now. */
   async function atNewest(
-    reference: StoreReference,
+    reference: ObjectStoreReference,
     { openMs, signal }: { readonly openMs: number; readonly signal: AbortSignal },
     work: (location: ArchiveLocation, signal: AbortSignal) => Promise<void>,
   ): Promise<void> {
@@ -70,7 +70,7 @@ export function createWalPort(deps: WalDeps): WalPort & { counts(): RestoreCount
     }
   }
 
-  async function archive(order: ArchiveOrder, signal: AbortSignal): Promise<void> {
+  async function archive(order: ArchiveOrder<ObjectStoreReference>, signal: AbortSignal): Promise<void> {
     const skipCheck = order.skipEmptyCheck;
     const checkEmpty = order.checkEmpty ?? (!skipCheck && (await exists(join(pgdata, emptyCheckMarker))));
     const { namespace, name, uid = "" } = order.cluster.metadata;
@@ -85,7 +85,11 @@ export function createWalPort(deps: WalDeps): WalPort & { counts(): RestoreCount
     return mode === "recovery" && !(await exists(join(pgdata, "recovery.signal"))) ? "running" : mode;
   }
 
-  async function fetchOnce(order: RestoreOrder, mode: RestoreMode, signal: AbortSignal): Promise<void> {
+  async function fetchOnce(
+    order: RestoreOrder<ObjectStoreReference>,
+    mode: RestoreMode,
+    signal: AbortSignal,
+  ): Promise<void> {
     const segmentBytes = await readSegmentBytes(signal);
     const openMs = mode === "running" ? runningMsMax : openMsMax;
     await atNewest(order.store, { openMs, signal }, (location, limited) =>
@@ -105,7 +109,7 @@ export function createWalPort(deps: WalDeps): WalPort & { counts(): RestoreCount
   }
 
   /** The engine waits for an archive that it has; here it is a store that cannot even be opened. */
-  async function recover(order: RestoreOrder, signal: AbortSignal): Promise<void> {
+  async function recover(order: RestoreOrder<ObjectStoreReference>, signal: AbortSignal): Promise<void> {
     await retry(() => fetchOnce(order, "recovery", signal), {
       attempts: Infinity,
       firstMs: 500,
@@ -120,7 +124,7 @@ export function createWalPort(deps: WalDeps): WalPort & { counts(): RestoreCount
     onWaiting(undefined);
   }
 
-  async function restore(order: RestoreOrder, signal: AbortSignal): Promise<void> {
+  async function restore(order: RestoreOrder<ObjectStoreReference>, signal: AbortSignal): Promise<void> {
     const mode = await modeOf(order);
     try {
       await (mode === "recovery" ? recover(order, signal) : fetchOnce(order, mode, signal));

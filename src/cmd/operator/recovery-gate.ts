@@ -26,7 +26,7 @@ export function createRecoveryGate({ source }: OperatorStores, logger: Logger): 
 
   async function preview(cluster: Cluster, signal: AbortSignal): Promise<RecoveryPreview | undefined> {
     const { recoverySource } = readPluginConfig(cluster);
-    if (recoverySource?.kind !== "store") return undefined;
+    if (recoverySource?.kind !== "store" || recoverySource.store.kind !== "ObjectStore") return undefined;
     const { namespace, uid = "" } = cluster.metadata;
     const known = answers.get(uid);
     if (known !== undefined && performance.now() - known.at < freshMs) return known.preview;

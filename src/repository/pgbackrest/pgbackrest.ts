@@ -1,0 +1,88 @@
+// pgBackRest for one Stanza: what every command needs is set once, so that callers say only what they want done.
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { RepositoryConfig, StanzaConfig } from "./config.ts";
+import { environmentOf, type Surroundings } from "./environment.ts";
+import { runProgram, type ProgramCall, type ProgramResult } from "./run-program.ts";
+
+export type RunOptions = Pick<ProgramCall, "signal" | "deadlineMs" | "answers" | "onLine"> & {
+  /** Options in the form `--name=value`; no secrets. */
+  readonly options?: readonly string[];
+  readonly parameters?: readonly string[];
+  /** Only this repository. */
+  readonly repository?: number;
+};
+
+export interface Pgbackrest {
+  readonly config: StanzaConfig;
+  readonly surroundings: Surroundings;
+  /** Throws PgbackrestError; uses the keys of now. */
+  run(command: string, options: RunOptions): Promise<ProgramResult>;
+  close(): void;
+}
+
+export interface PgbackrestOptions extends Omit<Surroundings, "caFiles" | "lockPath"> {
+  /** A folder of this process's own. */
+  readonly scratch: string;
+  readonly program?: string;
+  /** Namespace in which host names without dots are Services; that of this pod when absent. */
+  readonly namespace?: string;
+  readonly credentials?: () => StanzaConfig["credentials"];
+}
+
+/** Starts no program: what is wrong shows at the first command. */
+export async function openPgbackrest(config: StanzaConfig, options: PgbackrestOptions): Promise<Pgbackrest> {
+  const { scratch, database, spoolPath, program = "pgbackrest" } = options;
+  const surroundings: Surroundings = {
+    lockPath: join(scratch, "lock"),
+    caFiles: await writeAuthorities(config.repositories, join(scratch, "ca")),
+    ...(database && { database }),
+    ...(spoolPath !== undefined && { spoolPath }),
+  };
+  await mkdir(surroundings.lockPath, { recursive: true });
+  const inherited = inheritedVariables(process.env, options.namespace);
+  const credentials = options.credentials ?? (() => config.credentials);
+  return {
+    config,
+    surroundings,
+    run: (command, { options: given = [], parameters = [], repository, ...call }) =>
+      runProgram({
+        ...call,
+        program,
+        args: [command, ...given, ...(repository === undefined ? [] : [`--repo=${repository}`]), ...parameters],
+        env: { ...inherited, ...environmentOf({ ...config, credentials: credentials() }, surroundings) },
+      }),
+    close: () => undefined,
+  };
+}
+
+/** One file a repository; written anew, since a Stanza that has changed is opened anew. */
+async function writeAuthorities(
+  repositories: readonly RepositoryConfig[],
+  folder: string,
+): Promise<ReadonlyMap<number, string>> {
+  await mkdir(folder, { recursive: true });
+  const files = new Map<number, string>();
+  for (const { key, ca } of repositories) {
+    if (ca === undefined) continue;
+    const file = join(folder, `repo${key}.pem`);
+    await writeFile(file, `${ca}\n`);
+    files.set(key, file);
+  }
+  return files;
+}
+
+/**
+ * What the system's libraries read, and nothing that begins with PGBACKREST_: a Service of that name in the namespace
+ * would otherwise bring variables that pgBackRest takes for wrong options. AWS_: identity of the pod.
+ */
+function inheritedVariables(env: NodeJS.ProcessEnv, namespace: string | undefined): Record<string, string> {
+  const kept = Object.entries(env).filter(
+    ([name, value]) =>
+      value !== undefined && (/^(PATH|TMPDIR|TZ|LANG|SSL_CERT_(FILE|DIR))$/.test(name) || name.startsWith("AWS_")),
+  ) as [string, string][];
+  // glibc's resolver (resolv.conf(5), LOCALDOMAIN): the search list of a pod in that namespace.
+  const search =
+    namespace === undefined ? {} : { LOCALDOMAIN: `${namespace}.svc.cluster.local svc.cluster.local cluster.local` };
+  return { ...Object.fromEntries(kept), HOME: "/nonexistent", ...search };
+}
