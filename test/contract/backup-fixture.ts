@@ -92,6 +92,9 @@ export class BackupFixture {
     const segment = await this.primary.value("SELECT pg_walfile_name(pg_switch_wal())");
     const prefix = `${server}/wals/${segment.slice(0, 16)}/${segment}`;
     await poll(async () => (await this.namesUnder(prefix)).includes(segment));
+    // Files that PostgreSQL archives beside segments, such as a backup's label, come after their segment.
+    const waiting = "SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'";
+    await poll(async () => (await this.primary.value(waiting)) === "0");
   }
 
   /** Names of the objects under a prefix, without their directories. */
