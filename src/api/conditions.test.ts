@@ -26,7 +26,9 @@ describe("docs/conditions.md", () => {
 });
 
 /** InstanceReport is between the operator and its sidecars only. */
-const shown = [kinds.objectStores, kinds.archives, kinds.backups, kinds.backupSchedules].map(({ kind }) => kind);
+const shown = [kinds.objectStores, kinds.stanzas, kinds.archives, kinds.backups, kinds.backupSchedules].map(
+  ({ kind }) => kind,
+);
 
 describe("each kind that people see", () => {
   it("is one of the kind table's, but for InstanceReport", () => {

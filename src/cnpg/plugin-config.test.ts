@@ -6,7 +6,14 @@ type Parameters = Readonly<Record<string, string>>;
 
 const ours = (parameters: Parameters, extra: object = {}) => ({ name: "holdfast.dev", parameters, ...extra });
 const aCluster = (spec: object) => decodeCluster({ metadata: { name: "pg", namespace: "db" }, spec });
-const store = (name: string, serverName = "pg") => ({ kind: "store", store: { name, serverName } });
+const required = "objectStore or stanza is required: the name of an ObjectStore or of a Stanza";
+const known = "known are objectStore, serverName, stanza";
+const store = (name: string, serverName = "pg") => ({
+  kind: "store",
+  store: { kind: "ObjectStore", name, serverName },
+});
+const stanza = (name: string) => ({ kind: "store", store: { kind: "Stanza", name } });
+const named = (...names: readonly string[]) => names.map((name) => ({ kind: "ObjectStore", name }));
 
 describe("the store of our entry in spec.plugins", () => {
   const good: readonly [string, Parameters, object][] = [
@@ -19,39 +26,71 @@ describe("the store of our entry in spec.plugins", () => {
   ];
   it.each(good)("comes from %s", (_, parameters, expected) => {
     const config = readPluginConfig(aCluster({ plugins: [ours(parameters)] }));
-    expect(config).toMatchObject({ own: expected, stores: ["minio"], problems: [] });
+    expect(config).toMatchObject({ own: expected, stores: named("minio"), problems: [] });
   });
 
-  const bad: readonly [string, Parameters, readonly [string, string][], readonly string[]][] = [
-    ["no parameters", {}, [["objectStore", "objectStore is required: the name of an ObjectStore"]], []],
-    ["a stanza", { stanza: "main" }, [["stanza", "not supported yet: stanza"]], []],
-    ["a stanzaRef", { stanzaRef: "main" }, [["stanzaRef", "not supported yet: stanzaRef"]], []],
+  it.each<[string, Parameters]>([
+    ["stanza", { stanza: "main" }],
+    ["stanzaRef, as in the pgBackRest plugin", { stanzaRef: "main" }],
+    ["both names with one value", { stanza: "main", stanzaRef: "main" }],
+    ["a stanza beside an empty objectStore", { stanza: "main", objectStore: "" }],
+  ])("is a Stanza by %s", (_, parameters) => {
+    expect(readPluginConfig(aCluster({ plugins: [ours(parameters)] }))).toEqual({
+      own: stanza("main"),
+      recoverySource: undefined,
+      replicaSource: undefined,
+      stores: [{ kind: "Stanza", name: "main" }],
+      problems: [],
+    });
+  });
+
+  const bad: readonly [string, Parameters, readonly [string, string][], readonly object[]][] = [
+    ["no parameters", {}, [["objectStore", required]], []],
+    ["empty names only", { objectStore: "", stanza: "" }, [["objectStore", required]], []],
+    [
+      "a serverName beside a stanza",
+      { stanza: "main", serverName: "pg" },
+      [["serverName", "a Stanza has no servers: its spec.stanzaConfiguration.name says where the backups are"]],
+      [{ kind: "Stanza", name: "main" }],
+    ],
+    [
+      "an ObjectStore and a Stanza",
+      { objectStore: "a", stanza: "a" },
+      [["stanza", 'objectStore is "a", stanza is "a"; give one of them']],
+      named("a"),
+    ],
+    [
+      "two different Stanzas",
+      { stanza: "a", stanzaRef: "b" },
+      [["stanzaRef", 'stanza is "a", stanzaRef is "b"; give one of them']],
+      [{ kind: "Stanza", name: "a" }],
+    ],
     [
       "two different stores",
       { objectStore: "a", barmanObjectName: "b" },
-      [["barmanObjectName", 'objectStore is "a", barmanObjectName "b"; give one of them']],
-      ["a"],
+      [["barmanObjectName", 'objectStore is "a", barmanObjectName is "b"; give one of them']],
+      named("a"),
     ],
     [
       "unknown parameters",
       { objectStore: "a", servername: "x", backupType: "full" },
       [
-        ["backupType", 'unknown parameter "backupType"; known are objectStore, serverName'],
-        ["servername", 'unknown parameter "servername"; known are objectStore, serverName'],
+        ["backupType", `unknown parameter "backupType"; ${known}`],
+        ["servername", `unknown parameter "servername"; ${known}`],
       ],
-      ["a"],
+      named("a"),
     ],
     [
       "a server name with a slash",
       { objectStore: "a", serverName: "x/y" },
       [["serverName", '"x/y" cannot be the name of a folder in a store']],
-      ["a"],
+      named("a"),
     ],
     [
       "the parent folder as server name",
       { objectStore: "a", serverName: ".." },
       [["serverName", '".." cannot be the name of a folder in a store']],
-      ["a"],
+      named("a"),
     ],
   ];
   it.each(bad)("is refused with %s", (_, parameters, expected, stores) => {
@@ -82,7 +121,7 @@ describe("the stores of external clusters", () => {
     { name: "foreign", plugin: { name: "barman-cloud.cloudnative-pg.io", parameters: { barmanObjectName: "x" } } },
     { name: "off", plugin: ours({ objectStore: "eu" }, { enabled: false }) },
     { name: "plain", plugin: ours({ objectStore: "us" }) },
-    { name: "wrong", plugin: ours({ stanza: "x" }) },
+    { name: "wrong", plugin: ours({ stanza: "x", serverName: "y" }) },
   ];
   const config = (recovery?: string, replica?: string) =>
     readPluginConfig(
@@ -100,24 +139,28 @@ describe("the stores of external clusters", () => {
       recoverySource: store("eu", "pg-eu"),
       // The Cluster's own name, also here: as in the Barman Cloud plugin.
       replicaSource: store("us", "pg"),
-      stores: ["eu", "own", "us"],
+      stores: named("eu", "own", "us"),
       problems: [],
     });
-    expect(config("origin", "origin").stores).toEqual(["eu", "own"]);
-    expect(config().stores).toEqual(["own"]);
+    expect(config("origin", "origin").stores).toEqual(named("eu", "own"));
+    expect(config().stores).toEqual(named("own"));
   });
 
   it.each(["foreign", "off", "missing"])("do not count when the source is %s", (source) => {
     expect(config(source, source)).toMatchObject({
       recoverySource: undefined,
       replicaSource: undefined,
-      stores: ["own"],
+      stores: named("own"),
     });
   });
 
   it("tell a problem once, with its place", () => {
     expect(config("wrong", "wrong").problems).toEqual([
-      { field: "spec.externalClusters[5].plugin.parameters.stanza", message: "not supported yet: stanza" },
+      {
+        field: "spec.externalClusters[5].plugin.parameters.serverName",
+        message: "a Stanza has no servers: its spec.stanzaConfiguration.name says where the backups are",
+        hint: "leave it out",
+      },
     ]);
   });
 });

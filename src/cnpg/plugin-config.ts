@@ -91,7 +91,7 @@ interface ReadEntry {
 }
 
 function eachOnce(names: readonly StoreName[]): readonly StoreName[] {
-  const byKey = new Map(names.map((store) => [`${store.name} ${store.kind}`, store]));
+  const byKey = new Map(names.map(({ kind, name }) => [`${name} ${kind}`, { kind, name }]));
   return [...byKey].toSorted(([one], [other]) => (one < other ? -1 : 1)).map(([, store]) => store);
 }
 

@@ -72,7 +72,7 @@ describe("the archive that a pod restores from", () => {
   const source = (role: string, name: string, serverName: string, why: string) => ({
     kind: "store",
     role,
-    store: { name, serverName },
+    store: { kind: "ObjectStore", name, serverName },
     why,
   });
   const ownArchive = source("own", "own", "pg", "pg-1 follows this Cluster's own archive");
@@ -82,6 +82,12 @@ describe("the archive that a pod restores from", () => {
   const cases: readonly [string, object, string | undefined, object][] = [
     ["own archive: a standby", own, "pg-2", ownArchive],
     ["own archive: a primary", own, "pg-1", ownArchive],
+    [
+      "own archive: a Stanza",
+      { plugins: [ours({ parameters: { stanza: "main" } })] },
+      "pg-2",
+      { ...ownArchive, store: { kind: "Stanza", name: "main" } },
+    ],
     ["own archive: long after recovery", { ...own, ...recovery("origin") }, "pg-1", ownArchive],
     [
       "recovery source: bootstrap",
@@ -142,7 +148,7 @@ describe("the archive that a pod restores from", () => {
         problems: [
           {
             field: "spec.plugins[0].parameters.objectStore",
-            message: "objectStore is required: the name of an ObjectStore",
+            message: "objectStore or stanza is required: the name of an ObjectStore or of a Stanza",
           },
         ],
         why: "pg-1 follows this Cluster's own archive",

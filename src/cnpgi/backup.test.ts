@@ -102,9 +102,9 @@ describe("the backup service", () => {
   it.each([
     ["does not list us", [], "holdfast.dev is not enabled in spec.plugins"],
     [
-      "asks for what is not there yet",
-      [{ ...ours, parameters: { stanza: "x" } }],
-      "spec.plugins[0].parameters.stanza: not supported yet: stanza",
+      "names its store in two ways",
+      [{ ...ours, parameters: { objectStore: "minio", stanza: "x" } }],
+      'spec.plugins[0].parameters.stanza: objectStore is "minio", stanza is "x"; give one of them',
     ],
   ])("refuses the backup of a Cluster that %s", async (_, plugins, message) => {
     const service = backupService({ backup: async () => outcome });

@@ -58,12 +58,12 @@ describe("the restore of a base backup", () => {
     [
       "names a source that is wrong",
       { externalClusters: [origin({})] },
-      "spec.externalClusters[0].plugin.parameters.objectStore: objectStore is required: the name of an ObjectStore",
+      "spec.externalClusters[0].plugin.parameters.objectStore: objectStore or stanza is required: the name of an ObjectStore or of a Stanza",
     ],
     [
       "could not archive afterwards",
       { plugins: [{ ...ours, parameters: {} }] },
-      "spec.plugins[0].parameters.objectStore: objectStore is required: the name of an ObjectStore",
+      "spec.plugins[0].parameters.objectStore: objectStore or stanza is required: the name of an ObjectStore or of a Stanza",
     ],
   ])("is refused for a Cluster that %s", async (_, spec, message) => {
     const { service, orders } = recording();

@@ -77,12 +77,13 @@ describe("a file to archive", () => {
   });
 
   it("is refused, with the place of the mistake, when the store is not known", async () => {
-    const wrong = { ...ours, parameters: { stanza: "main", foo: "x" } };
+    const wrong = { ...ours, parameters: { stanza: "main", serverName: "pg", foo: "x" } };
     await expect(order(aCluster({ plugins: [wrong] }))).rejects.toMatchObject({
       code: "FAILED_PRECONDITION",
       message:
-        "spec.plugins[0].parameters.stanza: not supported yet: stanza; " +
-        'spec.plugins[0].parameters.foo: unknown parameter "foo"; known are objectStore, serverName',
+        'spec.plugins[0].parameters.foo: unknown parameter "foo"; known are objectStore, serverName, stanza; ' +
+        "spec.plugins[0].parameters.serverName: " +
+        "a Stanza has no servers: its spec.stanzaConfiguration.name says where the backups are",
     });
   });
 });
@@ -105,6 +106,11 @@ describe("a file to restore", () => {
         mode: "running",
       },
     ]);
+  });
+
+  it("comes from a Stanza when the Cluster names one", async () => {
+    const plugins = [{ ...ours, parameters: { stanzaRef: "main" } }];
+    expect(await order(aCluster({ plugins }))).toMatchObject([{ store: { kind: "Stanza", name: "main" } }]);
   });
 
   it("comes from the recovery source in a bootstrap, where an error would lose data", async () => {

@@ -40,7 +40,7 @@ function aWorld() {
       return world.answer(signal);
     },
     open: async (config, { credentials, onDenied }) => {
-      const opened: Opened = { config, login: credentials!, deny: onDenied!, closed: false };
+      const opened: Opened = { config, login: credentials, deny: onDenied, closed: false };
       world.opened.push(opened);
       return { location: config.bucket, close: () => void (opened.closed = true) } as unknown as ObjectStore;
     },
