@@ -16,7 +16,8 @@ export function locationOf(spec: StoreSpec | undefined, namespace: string): stri
 /** Amazon's bucket names are unique over all its regions, so their endpoints are one server. */
 const amazon = "amazonaws.com";
 
-function serverOf(endpointURL: unknown, namespace: string): string | undefined {
+/** The server of an endpoint's URL; Amazon's without one. undefined when that is no URL. */
+export function serverOf(endpointURL: unknown, namespace: string): string | undefined {
   if (endpointURL === undefined) return amazon;
   const url = typeof endpointURL === "string" ? URL.parse(endpointURL) : null;
   if (url === null) return undefined;

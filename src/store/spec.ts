@@ -4,6 +4,7 @@ import type { ObjectStore as ObjectStoreResource } from "#api/gen/object-store.t
 import { walCompressionNames } from "#codec/compression.ts";
 import { parseArguments } from "./arguments.ts";
 import type { TransferSettings } from "./config.ts";
+import { selectorProblems } from "./secret-selector.ts";
 
 export type StoreSpec = ObjectStoreResource["spec"];
 type Configuration = StoreSpec["configuration"];
@@ -196,22 +197,8 @@ const secretKeys = ({ endpointCA, s3Credentials = {} }: Configuration): readonly
   ];
 };
 
-/** What Kubernetes takes for the name of a Secret, and for a key in one. */
-function secretKeyProblems({ field, name, key }: SecretKey): SpecProblem[] {
-  const problem = (part: string, message: string, hint: string): SpecProblem => ({
-    kind: "InvalidSpec",
-    field: `${field}.${part}`,
-    message,
-    hint,
-  });
-  const isName = name.length <= 253 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(name);
-  const isKey = key.length <= 253 && /^[-._a-zA-Z0-9]+$/.test(key);
-  // Neither is repeated: people paste the secret itself here.
-  return [
-    ...(isName ? [] : [problem("name", "cannot be the name of a Secret", "the Secret's name, not what is in it")]),
-    ...(isKey ? [] : [problem("key", "cannot be a key of a Secret", "the key's name, not its value")]),
-  ];
-}
+const secretKeyProblems = ({ field, name, key }: SecretKey): SpecProblem[] =>
+  selectorProblems(field, { name, key }).map((problem) => ({ kind: "InvalidSpec", ...problem }));
 
 const tagsMax = 10;
 

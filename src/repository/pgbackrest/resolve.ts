@@ -5,6 +5,7 @@ import type { CallOptions } from "#store/call.ts";
 import { StoreConfigError } from "#store/config.ts";
 import type { ReadSecret, SecretSelector } from "#store/resolve.ts";
 import type { RepositoryConfig, RepositoryCredentials, StanzaConfig, StanzaSpec } from "./config.ts";
+import { parseSize } from "./size.ts";
 import { stanzaProblems } from "./spec.ts";
 
 type Configuration = StanzaSpec["stanzaConfiguration"];
@@ -131,14 +132,6 @@ async function readTrimmed(field: string, read: () => Promise<string>): Promise<
   const trimmed = value.trim();
   if (trimmed === "") throw new StoreConfigError("SecretKeyMissing", "the value in the secret is empty", { field });
   return trimmed;
-}
-
-const units: Readonly<Record<string, number>> = { B: 0, KiB: 1, MiB: 2, GiB: 3, TiB: 4, PiB: 5 };
-
-/** "128MiB" in bytes; the schema has checked its form. */
-function parseSize(text: string): number {
-  const [, digits = "0", unit = "B"] = /^(\d+) ?(\w+)$/.exec(text) ?? [];
-  return Number(digits) * 1024 ** (units[unit] ?? 0);
 }
 
 const parseDays = (text: string): number => Number.parseInt(text, 10) * (text.endsWith("w") ? 7 : 1);
