@@ -11,10 +11,33 @@ import { type RootFilesystem, writeRootFilesystem } from "./root-filesystem.ts";
 import type { Run } from "./run.ts";
 import { imageNames, systemPath } from "./settings.ts";
 
-/** Node's binary needs libatomic1; instances run as 26, like PostgreSQL beside them, the operator as 10001. */
+/** The libraries that Debian's pgbackrest is linked with. */
+const pgbackrestLibraries = [
+  "libbz2-1.0",
+  "libgcc-s1",
+  "liblz4-1",
+  "libpq5",
+  "libssh2-1t64",
+  "libssl3t64",
+  "libxml2",
+  "libzstd1",
+  "zlib1g",
+];
+
+/**
+ * Node's binary needs libatomic1; instances run as 26, like PostgreSQL beside them, the operator as 10001. pgbackrest comes
+ * without postgresql-common, which it wants for the user postgres alone and which brings Perl. Its configuration file and
+ * its folders are left out as well: no repository is where nobody named one.
+ */
 const root: RootFilesystem = {
   suite: "trixie",
-  packages: ["ca-certificates", "libatomic1", "libstdc++6", "tzdata"],
+  packages: ["ca-certificates", "libatomic1", "libstdc++6", "tzdata", ...pgbackrestLibraries],
+  bare: ["pgbackrest"],
+  finish: [
+    'rm -r "$1"/etc/pgbackrest.conf "$1"/etc/logrotate.d/pgbackrest "$1"/var/*/pgbackrest',
+    // Fails when a library is missing.
+    'chroot "$1" pgbackrest version >&2',
+  ],
   users: [
     { name: "postgres", id: 26, home: "/var/lib/postgresql" },
     { name: "holdfast", id: 10001, home: "/nonexistent" },

@@ -12,6 +12,10 @@ export interface RootFilesystem {
   readonly leaveOut?: readonly string[];
   /** Shell commands run in the new root, which is "$1", before `packages` are installed. */
   readonly prepare?: readonly string[];
+  /** Packages installed after the others without what they depend on: `packages` names what they really need. */
+  readonly bare?: readonly string[];
+  /** Shell commands run in the new root, which is "$1", at the end. */
+  readonly finish?: readonly string[];
 }
 
 const documentation = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*"];
@@ -28,15 +32,41 @@ const mirror = async (): Promise<string> => {
   throw new ClusterError("Machine", "no mirror of Debian among the sources in /etc/apt", { hint: "add one" });
 };
 
+const retries = '--aptopt=Acquire::Retries "3"';
+
 const addUsers = (users: RootFilesystem["users"]): readonly string[] =>
   users.flatMap(({ name, id, home }) => [
     `echo '${name}:x:${id}:${id}::${home}:/bin/sh' >> "$1/etc/passwd"`,
     `echo '${name}:x:${id}:' >> "$1/etc/group"`,
   ]);
 
+/** apt fetches and checks a package, dpkg installs it over the unmet dependencies and runs its scripts in the new root. */
+const installBare = (name: string): string =>
+  [
+    'mkdir "$1/bare"',
+    `(cd "$1/bare" && APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get -q -o APT::Sandbox::User=root download ${name})`,
+    `chroot "$1" sh -c 'dpkg --force-depends --install /bare/*.deb' 2>&1`,
+    'rm -r "$1/bare"',
+  ].join(" && ");
+
+/** Puts the files of packages, and of all that they depend on, into a folder; nothing is set up or runs there. */
+export const unpackPackages = async (
+  suite: string,
+  packages: readonly string[],
+  folder: string,
+  run: Run,
+): Promise<void> => {
+  const options = ["--quiet", "--variant=extract", `--include=${packages.join(",")}`, retries];
+  // A mirror may lag behind the unstable suite for longer than its lists are good for; their signature is checked all the same.
+  const stale = '--aptopt=Acquire::Check-Valid-Until "false"';
+  const args = [...options, stale, "--format=directory", suite, folder, await mirror()];
+  await command("mmdebstrap", args, { signal: run.signal });
+};
+
 /** Writes the tar; users get their fixed ids before any package could take them. */
 export const writeRootFilesystem = async (root: RootFilesystem, file: string, run: Run): Promise<void> => {
   const hooks = [...addUsers(root.users), ...(root.prepare ?? [])];
+  const last = [...(root.bare ?? []).map(installBare), ...(root.finish ?? [])];
   const excluded = [...documentation, ...(root.leaveOut ?? [])];
   await command(
     "mmdebstrap",
@@ -45,10 +75,11 @@ export const writeRootFilesystem = async (root: RootFilesystem, file: string, ru
       "--variant=essential",
       `--include=${root.packages.join(",")}`,
       ...hooks.map((hook) => `--essential-hook=${hook}`),
+      ...last.map((hook) => `--customize-hook=${hook}`),
       ...excluded.map((path) => `--dpkgopt=path-exclude=${path}`),
       // Time-zone and licence data are wanted where a package asks for them; conffiles written by hooks stay.
       "--dpkgopt=force-confold",
-      '--aptopt=Acquire::Retries "3"',
+      retries,
       root.suite,
       file,
       await mirror(),
