@@ -21,9 +21,9 @@ const failures: string[] = [];
 /** What a level needs on the machine before its tests can run. */
 const prepare: Record<Level, () => Promise<unknown>> = {
   unit: async () => undefined,
-  contract: build,
+  contract: () => build({ forTests: true }),
   e2e: async () => {
-    await up();
+    await up({ forTests: true });
     await deploy();
   },
 };

@@ -3,6 +3,7 @@ import { delimiter } from "node:path";
 import { barmanPrograms } from "./barman.ts";
 import { storeAuthority, storeTlsUrl, storeUrl } from "./minio.ts";
 import { kubeconfigPath, userPrograms } from "./paths.ts";
+import { pgbackrestFolders } from "./pgbackrest.ts";
 import { imageNames, store } from "./settings.ts";
 
 export interface ClusterEnvironment {
@@ -19,6 +20,10 @@ export interface ClusterEnvironment {
   readonly AWS_SECRET_ACCESS_KEY: string;
   /** Folder of the barman-cloud programs and of a `python` with their modules. */
   readonly HOLDFAST_BARMAN: string;
+  /** Folders of `pgbackrest`: of the product's image (2.55), the oldest supported and Debian sid's, empty if not to be had. */
+  readonly HOLDFAST_PGBACKREST: string;
+  readonly HOLDFAST_PGBACKREST_2_45: string;
+  readonly HOLDFAST_PGBACKREST_SID: string;
 }
 
 /**
@@ -37,6 +42,9 @@ const embedded = (): ClusterEnvironment => ({
   AWS_ACCESS_KEY_ID: store.accessKeyId,
   AWS_SECRET_ACCESS_KEY: store.secretAccessKey,
   HOLDFAST_BARMAN: barmanPrograms(),
+  HOLDFAST_PGBACKREST: pgbackrestFolders().image,
+  HOLDFAST_PGBACKREST_2_45: pgbackrestFolders().oldest,
+  HOLDFAST_PGBACKREST_SID: pgbackrestFolders().newest ?? "",
 });
 
 /** What another cluster does not offer is empty. */

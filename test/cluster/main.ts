@@ -17,9 +17,9 @@ const { signal } = stop;
 /** Command → what it does; the answer is the exit status, 0 when there is none. */
 const commands: Readonly<Record<string, () => Promise<number | void>>> = {
   build: async () => {
-    await build({ signal });
+    await build({ signal, forTests: true });
   },
-  up: () => up({ signal }),
+  up: () => up({ signal, forTests: true }),
   deploy: async () => {
     await deploy({ signal });
   },

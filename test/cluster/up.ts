@@ -1,7 +1,7 @@
 // Brings the cluster up, or mends what is missing of it. Every step looks before it acts, so a second `up` only looks.
 import { mkdir, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
-import { type Artifacts, build } from "./build.ts";
+import { type Artifacts, build, type BuildOptions } from "./build.ts";
 import type { Tools } from "./build-go.ts";
 import { applyStorageClass, applyCnpg, waitForCnpg } from "./cnpg.ts";
 import { startControlPlane } from "./control-plane.ts";
@@ -15,7 +15,7 @@ import { startContainerd, startNode } from "./node.ts";
 import { repositoryRoot, userPrograms, stateRoot } from "./paths.ts";
 import { makeCertificates } from "./pki.ts";
 import { ensureHealthy, findProcesses } from "./processes.ts";
-import { type Run, type RunOptions, seconds, startRun, together } from "./run.ts";
+import { type Run, seconds, startRun, together } from "./run.ts";
 import { storeTlsIsHealthy } from "./tls-endpoint.ts";
 
 const linkUserPrograms = async (tools: Tools): Promise<void> => {
@@ -72,7 +72,7 @@ const startAll = async ({ tools, images }: Artifacts, run: Run): Promise<void> =
  * Returns when CNPG and the store answer. A healthy cluster is left as it is, a damaged one is mended; the first time on a
  * machine everything is built, which takes minutes.
  */
-export const up = async (options: RunOptions = {}): Promise<void> => {
+export const up = async (options: BuildOptions = {}): Promise<void> => {
   const run = startRun(options);
   if (isExternal) {
     run.say("using the cluster that the environment names");
