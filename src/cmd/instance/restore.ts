@@ -3,6 +3,7 @@
 import type { ObjectStoreReference, StoreReference } from "#cnpg/plugin-config.ts";
 import type { RestoreJobOrder, RestoreJobPort } from "#cnpgi/restore-job.ts";
 import { RpcError } from "#cnpgi/status-code.ts";
+import { missingFrom } from "#engine/backup/wal-presence.ts";
 import { previewRecovery } from "#engine/restore/preview.ts";
 import { runRestore } from "#engine/restore/run.ts";
 import type { InstanceEntry } from "#engine/report/reporter.ts";
@@ -71,7 +72,13 @@ export function createRestorePort(deps: RestoreDeps): RestoreJobPort<ObjectStore
   ): Promise<void> {
     const server = order.source.serverName;
     const repository = openBarmanRepository(store);
-    const preview = await previewRecovery({ repository, store, server, target: order.recoveryTarget, signal });
+    const preview = await previewRecovery({
+      repository,
+      missing: missingFrom({ store, server }),
+      server,
+      target: order.recoveryTarget,
+      signal,
+    });
     if (preview.kind === "unreachable") throw new RpcError("FAILED_PRECONDITION", preview.message);
     const { backup, why } = preview;
     logger.info({ backup: backup.id, why }, "restoring");

@@ -20,7 +20,7 @@ import {
 } from "./record.ts";
 import { databaseError, readServerFacts, startBackup } from "./server.ts";
 import { backupCompression, type BackupCompression } from "./volumes.ts";
-import { missingWal } from "./wal-presence.ts";
+import { missingFrom, missingWal } from "./wal-presence.ts";
 import { waitForWal } from "./wal-wait.ts";
 
 export interface BackupOptions extends BackupPlace {
@@ -152,7 +152,7 @@ async function collectWal(
     }
   }
   const deadlineMs = options.walDeadlineMs ?? walDeadlineMsDefault;
-  await waitForWal({ archive: options, names: wal, deadlineMs, onWaiting, signal });
+  await waitForWal({ missing: missingFrom(options), names: wal, deadlineMs, onWaiting, signal });
 }
 
 /**

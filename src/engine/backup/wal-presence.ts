@@ -8,6 +8,17 @@ export interface WalArchive {
   readonly server: string;
 }
 
+/** Which of the names an archive does not hold, in their order. Throws when it cannot tell. */
+export type MissingWal = (
+  names: readonly string[],
+  options: { readonly signal: AbortSignal },
+) => Promise<readonly string[]>;
+
+export const missingFrom =
+  (archive: WalArchive): MissingWal =>
+  (names, options) =>
+    missingWal(archive, names, options);
+
 /** The names among `wanted` (segments, history files) that the archive does not hold, in their order. */
 export async function missingWal(
   { store, server }: WalArchive,

@@ -6,7 +6,7 @@ import { walKey, type WalExtension } from "#repository/barman/layout.ts";
 import { StoreError } from "#store/errors.ts";
 import { openFilesystemStore } from "#store/filesystem.ts";
 import type { ObjectStore } from "#store/store.ts";
-import { missingWal } from "./wal-presence.ts";
+import { missingFrom, missingWal } from "./wal-presence.ts";
 import { waitForWal } from "./wal-wait.ts";
 
 const { signal } = new AbortController();
@@ -56,7 +56,7 @@ describe("waitForWal", () => {
     const told: (string | undefined)[] = [];
     await archive(segment(3));
     await waitForWal({
-      archive: { store, server: "pg" },
+      missing: missingFrom({ store, server: "pg" }),
       names: [segment(3), segment(4), segment(5)],
       deadlineMs: 10_000,
       onWaiting: (name) => {
@@ -71,7 +71,7 @@ describe("waitForWal", () => {
   it("names what is missing at its deadline", async () => {
     const names = [3, 4, 5, 6, 7].map((number) => segment(number));
     const waiting = waitForWal({
-      archive: { store, server: "pg" },
+      missing: missingFrom({ store, server: "pg" }),
       names,
       deadlineMs: 20,
       onWaiting: () => {},
@@ -93,7 +93,7 @@ describe("waitForWal", () => {
       },
     };
     const waiting = waitForWal({
-      archive: { store: away, server: "pg" },
+      missing: missingFrom({ store: away, server: "pg" }),
       names: [segment(3)],
       deadlineMs: 20,
       onWaiting: () => {},
@@ -105,7 +105,7 @@ describe("waitForWal", () => {
   it("ends at once when it is aborted", async () => {
     const reason = new Error("cancelled");
     const waiting = waitForWal({
-      archive: { store, server: "pg" },
+      missing: missingFrom({ store, server: "pg" }),
       names: [segment(3)],
       deadlineMs: 10_000,
       onWaiting: () => {},

@@ -1,13 +1,14 @@
 // Waits until the archive holds the WAL that a backup needs, asking less and less often, up to a deadline.
 import { delay, withDeadline } from "#std/abort.ts";
 import { backoffMs } from "#std/backoff.ts";
-import { isStoreError, type StoreError } from "#store/errors.ts";
+import { isPgbackrestError } from "#repository/pgbackrest/errors.ts";
+import { isStoreError } from "#store/errors.ts";
 import { BackupError } from "./errors.ts";
 import { someOf } from "./plan.ts";
-import { missingWal, type WalArchive } from "./wal-presence.ts";
+import type { MissingWal } from "./wal-presence.ts";
 
 export interface WalWaitOptions {
-  readonly archive: WalArchive;
+  readonly missing: MissingWal;
   readonly names: readonly string[];
   readonly deadlineMs: number;
   /** Told of the oldest missing file when it changes; undefined when nothing is missing any more. */
@@ -26,7 +27,7 @@ export async function waitForWal(options: WalWaitOptions): Promise<void> {
   try {
     for (let attempt = 1; ; attempt++) {
       const before = state.missing.length;
-      state = await look(options.archive, state.missing, deadline);
+      state = await look(options.missing, state.missing, deadline);
       if (state.missing[0] !== toldOf) options.onWaiting((toldOf = state.missing[0]));
       if (state.missing.length === 0) return;
       // Segments that arrive say that the archiver works: look again soon.
@@ -43,18 +44,21 @@ export async function waitForWal(options: WalWaitOptions): Promise<void> {
 interface WaitState {
   readonly missing: readonly string[];
   /** Why the last look told nothing: what is missing now is then not known. */
-  readonly outage?: StoreError;
+  readonly outage?: Error;
 }
 
 /** An outage of the store is part of the wait; anything else ends it. */
-async function look(archive: WalArchive, names: readonly string[], signal: AbortSignal): Promise<WaitState> {
+async function look(missing: MissingWal, names: readonly string[], signal: AbortSignal): Promise<WaitState> {
   try {
-    return { missing: await missingWal(archive, names, { signal }) };
+    return { missing: await missing(names, { signal }) };
   } catch (error) {
-    if (isStoreError(error) && error.transient && !signal.aborted) return { missing: names, outage: error };
+    if (isOutage(error) && !signal.aborted) return { missing: names, outage: error };
     throw error;
   }
 }
+
+const isOutage = (error: unknown): error is Error =>
+  (isStoreError(error) || isPgbackrestError(error)) && error.transient;
 
 function tooLate(missing: readonly string[], deadlineMs: number, cause: unknown): BackupError {
   const limit = `within ${Math.round(deadlineMs / 1000)} s`;
