@@ -5,7 +5,7 @@ import type { BackupRecord, Catalog } from "../catalog.ts";
 import { RepositoryError } from "../errors.ts";
 import { parseBackupInfo } from "./backup-info.ts";
 import { toBackupRecord, unfinishedRecord } from "./backup-record.ts";
-import { inParallel } from "./in-parallel.ts";
+import { inParallel } from "../in-parallel.ts";
 import { backupInfoKey, basePrefix, parseBackupKey, serverPrefix, walsPrefix } from "./layout.ts";
 import { readSmallObject } from "./small-object.ts";
 
