@@ -60,7 +60,7 @@ async function look({ store: object, server, id }: CheckOrder, open: OpenStore, 
   const repository = factsOf(object, server);
   try {
     const { store } = await open(object, signal);
-    const found = await checkBackup({ repository: openBarmanRepository(store), store, server, id, signal });
+    const found = await checkBackup({ repository: openBarmanRepository(store), server, id, signal });
     if (found.kind === "whole") return { ...found, repository };
     return { ...found, reason: found.reason === "NotDone" ? "EngineError" : found.reason, repository };
   } catch (error) {

@@ -153,7 +153,7 @@ async function readServer(
     server,
     catalog,
     ...(newest && { newestWal: { name: newest.name, time: newest.storedAt } }),
-    ...(owner && { owner: { systemID: owner.systemId, cluster: owner.cluster } }),
+    ...(owner?.cluster && { owner: { systemID: owner.systemId, cluster: owner.cluster } }),
     ...(windowFrom && { window: { from: windowFrom, ...(windowTo && { to: windowTo }) } }),
   };
 }

@@ -3,7 +3,8 @@
 
 export type RepositoryErrorKind =
   | "Damaged" // the content cannot be read as what it should be
-  | "TooLarge"; // more bytes than such an object ever has: it is not read at all
+  | "TooLarge" // more bytes than such an object ever has: it is not read at all
+  | "InUse"; // others cannot do without it: it stays
 
 export class RepositoryError extends Error {
   override readonly name = "RepositoryError";

@@ -27,12 +27,13 @@ export interface NewestWal extends ArchivedWal {
   readonly commitTimeUnknown?: string;
 }
 
-/** Whose archive this is, as the mark in the store says. */
+/** Whose archive this is, as the store says. */
 export interface Owner {
   /** Decimal text. */
   readonly systemId: string;
-  readonly cluster: { readonly namespace: string; readonly name: string; readonly uid: string };
-  readonly since: Date;
+  /** Absent when the store tells of no Cluster: somebody else's program archived here. */
+  readonly cluster?: { readonly namespace: string; readonly name: string; readonly uid: string };
+  readonly since?: Date;
 }
 
 /** Both ends are counted. */
@@ -85,6 +86,9 @@ export interface Repository {
   /** Which segments of a range, all on one timeline, the archive does not hold whole. */
   missingSegments(server: string, range: SegmentRange, options: CallOptions): Promise<MissingSegments>;
 
+  /** The names among `wanted` (segments, history files) that the archive does not hold, in their order. */
+  missingFiles(server: string, wanted: readonly string[], options: CallOptions): Promise<readonly string[]>;
+
   /** What there is of one backup: reads its metadata and lists its data. */
   contents(server: string, id: string, options: CallOptions): Promise<BackupContents>;
 
@@ -93,7 +97,8 @@ export interface Repository {
 
   /**
    * Removes a backup: its metadata first, so that nobody counts a half removed one, then its data. Never WAL, never an
-   * object that is not a backup's. May be repeated; resolves to how many objects were removed.
+   * object that is not a backup's. May be repeated; resolves to how many objects (of files, or of backups) were removed.
+   * Throws RepositoryError "InUse" and removes nothing when others cannot be restored without it.
    */
   removeBackup(server: string, id: string, options: CallOptions): Promise<number>;
 

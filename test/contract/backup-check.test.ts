@@ -6,7 +6,7 @@ import { signal, useBackups } from "./backup-fixture.ts";
 
 const fixture = useBackups();
 const check = (id: string): Promise<BackupCheck> =>
-  checkBackup({ repository: fixture.repository, store: fixture.store, server: "pg", id, signal });
+  checkBackup({ repository: fixture.repository, server: "pg", id, signal });
 const remove = (key: string): Promise<void> => fixture.store.delete([key], { signal });
 const segmentKey = (name: string): string => `pg/wals/${name.slice(0, 16)}/${name}`;
 

@@ -42,7 +42,7 @@ it("a backup that saw a failover needs the WAL of both timelines and restores pa
   expect(await recovered.value(isConsistent)).toBe("t");
 
   const check = (): Promise<BackupCheck> =>
-    checkBackup({ repository: fixture.repository, store, server: "pg", id: outcome.id, signal });
+    checkBackup({ repository: fixture.repository, server: "pg", id: outcome.id, signal });
   expect(await check()).toMatchObject({ kind: "whole" });
   await store.delete(["pg/wals/00000002.history"], { signal });
   expect(await check()).toMatchObject({

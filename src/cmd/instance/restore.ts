@@ -133,7 +133,7 @@ async function refuseUsedArchive(
   const newest = await repository.newestWal(serverName, { signal });
   const owner = await repository.owner(serverName, { signal });
   if (newest === undefined && owner === undefined) return;
-  const whose = owner === undefined ? "" : ` of cluster ${owner.cluster.namespace}/${owner.cluster.name}`;
+  const whose = owner?.cluster === undefined ? "" : ` of cluster ${owner.cluster.namespace}/${owner.cluster.name}`;
   throw new RpcError(
     "FAILED_PRECONDITION",
     `Expected empty archive: server ${serverName} in store ${name} already holds the WAL${whose}; ` +

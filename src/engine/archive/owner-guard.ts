@@ -4,12 +4,11 @@ import { readControlFile } from "#postgres/control.ts";
 import { PostgresFileError } from "#postgres/errors.ts";
 import { readCatalog } from "#repository/barman/catalog.ts";
 import { parseWalKey, walsPrefix } from "#repository/barman/layout.ts";
-import { claimOwner, readOwner } from "#repository/barman/owner.ts";
-import type { Owner } from "#repository/repository.ts";
+import { claimOwner, readOwner, type OwnerMark } from "#repository/barman/owner.ts";
 import { ArchiveError } from "./errors.ts";
 import { describeArchive, describeObject, type ArchiveLocation } from "./location.ts";
 
-export type ClusterIdentity = Owner["cluster"];
+export type ClusterIdentity = OwnerMark["cluster"];
 
 /** What pg_control says of the database system that the archive is known to belong to. */
 export interface Ownership {

@@ -3,9 +3,7 @@
 import { defaultSegmentBytes, segmentTimeline } from "#postgres/segment.ts";
 import type { BackupRecord } from "#repository/catalog.ts";
 import type { Repository } from "#repository/repository.ts";
-import type { ObjectStore } from "#store/store.ts";
 import { requiredWal, someOf } from "../backup/plan.ts";
-import { missingWal } from "../backup/wal-presence.ts";
 
 export type BackupCheck =
   | { readonly kind: "whole"; readonly record: BackupRecord }
@@ -18,7 +16,6 @@ export type BackupCheck =
 
 export interface CheckOptions {
   readonly repository: Repository;
-  readonly store: ObjectStore;
   readonly server: string;
   readonly id: string;
   readonly signal: AbortSignal;
@@ -32,10 +29,10 @@ export async function checkBackup(options: CheckOptions): Promise<BackupCheck> {
   const { repository, server, id, signal } = options;
   const { record, unreadable, hasData, lacking } = await repository.contents(server, id, { signal });
   if (unreadable !== undefined)
-    return broken("MetadataUnreadable", `backup.info of ${id} cannot be read back: ${unreadable}`);
+    return broken("MetadataUnreadable", `the metadata of ${id} cannot be read back: ${unreadable}`);
   if (record === undefined)
     return hasData
-      ? broken("MissingMetadata", `the store has data of backup ${id}, and no backup.info`)
+      ? broken("MissingMetadata", `the store has data of backup ${id}, and no metadata`)
       : broken("MissingData", `the store has nothing of backup ${id}`);
   if (record.status !== "done")
     return broken("NotDone", record.error ?? `the store lists it as ${record.status}`, record);
@@ -56,19 +53,19 @@ function broken(
 
 /** Names of WAL files from the begin of the backup to its end that the archive does not hold. */
 async function findMissingWal(
-  { repository, store, server, signal }: CheckOptions,
+  { repository, server, signal }: CheckOptions,
   record: BackupRecord,
 ): Promise<readonly string[]> {
   const { beginLsn, endLsn, beginWal, endWal, segmentBytes = defaultSegmentBytes } = record;
   if (beginLsn === undefined || endLsn === undefined || beginWal === undefined || endWal === undefined)
     return ["its first and last segment are not recorded"];
   if ((endLsn - beginLsn) / BigInt(segmentBytes) > segmentsMax)
-    return missingWal({ store, server }, [beginWal, endWal], { signal });
+    return repository.missingFiles(server, [beginWal, endWal], { signal });
   const [beginTimeline, endTimeline] = [segmentTimeline(beginWal), segmentTimeline(endWal)];
   const history = beginTimeline === endTimeline ? [] : await repository.history(server, endTimeline, { signal });
   const range = { beginLsn, beginTimeline, endLsn, endTimeline, segmentBytes, history: history ?? [] };
   const names = requiredWal(range);
   // Without the history of a promotion in between nothing leads from the first segment to the last.
   if (names === undefined) return [`the history of timeline ${endTimeline}`];
-  return missingWal({ store, server }, names, { signal });
+  return repository.missingFiles(server, names, { signal });
 }

@@ -6,11 +6,10 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { StoreError } from "#store/errors.ts";
 import { openFilesystemStore } from "#store/filesystem.ts";
 import type { ObjectStore } from "#store/store.ts";
-import type { Owner } from "../repository.ts";
-import { claimOwner, compareOwner, formatOwner, parseOwner, readOwner } from "./owner.ts";
+import { claimOwner, compareOwner, formatOwner, parseOwner, readOwner, type OwnerMark } from "./owner.ts";
 
 const signal = AbortSignal.timeout(20_000);
-const owner: Owner = {
+const owner: OwnerMark = {
   systemId: "7710555022479023659",
   cluster: { namespace: "default", name: "pg", uid: "7a1e2d9c-0000-4000-8000-000000000000" },
   since: new Date("2026-11-21T09:15:00.000Z"),

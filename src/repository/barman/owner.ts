@@ -7,16 +7,25 @@ import type { Owner } from "../repository.ts";
 import { ownerKey } from "./layout.ts";
 import { readSmallObject } from "./small-object.ts";
 
-export type Ownership = { readonly kind: "unclaimed" } | { readonly kind: "ours" | "foreign"; readonly owner: Owner };
+/** A mark always names the Cluster that made it. */
+export type OwnerMark = Required<Owner>;
+
+export type Ownership =
+  | { readonly kind: "unclaimed" }
+  | { readonly kind: "ours" | "foreign"; readonly owner: OwnerMark };
 
 /** The system identifier alone decides: a Cluster that was made again from its backups keeps it. Pure. */
-export function compareOwner(owner: Owner | undefined, systemId: string): Ownership {
+export function compareOwner(owner: OwnerMark | undefined, systemId: string): Ownership {
   if (owner === undefined) return { kind: "unclaimed" };
   return { kind: owner.systemId === systemId ? "ours" : "foreign", owner };
 }
 
 /** Undefined when nobody has claimed this server name. Throws RepositoryError for a damaged mark, and StoreError. */
-export async function readOwner(store: ObjectStore, server: string, options: CallOptions): Promise<Owner | undefined> {
+export async function readOwner(
+  store: ObjectStore,
+  server: string,
+  options: CallOptions,
+): Promise<OwnerMark | undefined> {
   const key = ownerKey(server);
   const content = await readSmallObject(store, key, options);
   if (content === undefined) return undefined;
@@ -33,9 +42,9 @@ export async function readOwner(store: ObjectStore, server: string, options: Cal
 export async function claimOwner(
   store: ObjectStore,
   server: string,
-  owner: Owner,
+  owner: OwnerMark,
   options: CallOptions & Pick<PutOptions, "encryption">,
-): Promise<Owner> {
+): Promise<OwnerMark> {
   try {
     await store.put(ownerKey(server), new TextEncoder().encode(formatOwner(owner)), { ifAbsent: true, ...options });
     return owner;
@@ -48,7 +57,7 @@ export async function claimOwner(
 }
 
 /** Reads the mark; undefined when it names no system and cluster. Keys that are not known are left to newer versions. */
-export function parseOwner(text: string): Owner | undefined {
+export function parseOwner(text: string): OwnerMark | undefined {
   let mark: unknown;
   try {
     mark = JSON.parse(text);
@@ -64,7 +73,7 @@ export function parseOwner(text: string): Owner | undefined {
   return { systemId: systemID, cluster: { namespace, name, uid }, since: date };
 }
 
-export function formatOwner({ systemId, cluster, since }: Owner): string {
+export function formatOwner({ systemId, cluster, since }: OwnerMark): string {
   const { namespace, name, uid } = cluster;
   const mark = { systemID: systemId, cluster: { namespace, name, uid }, since: since.toISOString() };
   return `${JSON.stringify(mark, undefined, 2)}\n`;

@@ -5,6 +5,7 @@ import { listServers, readCatalog } from "./catalog.ts";
 import { readContents, readHolds, removeBackup } from "./contents.ts";
 import { readHistory } from "./history.ts";
 import { readOwner } from "./owner.ts";
+import { missingWal } from "./wal-presence.ts";
 import { findMissingSegments, listHistoryTimelines } from "./wal-listing.ts";
 import { readNewestWal } from "./wal-time.ts";
 
@@ -14,6 +15,7 @@ export const openBarmanRepository = (store: ObjectStore): Repository => ({
   catalog: (server, options) => readCatalog(store, server, options),
   newestWal: (server, options) => readNewestWal(store, server, options),
   missingSegments: (server, range, options) => findMissingSegments(store, server, range, options),
+  missingFiles: (server, wanted, options) => missingWal({ store, server }, wanted, options),
   contents: (server, id, options) => readContents(store, server, id, options),
   holds: (server, id, options) => readHolds(store, server, id, options),
   removeBackup: (server, id, options) => removeBackup(store, server, id, options),
