@@ -5,7 +5,7 @@ import type { RepositoryConfig, StanzaConfig } from "./config.ts";
 import { environmentOf, type Surroundings } from "./environment.ts";
 import { runProgram, type ProgramCall, type ProgramResult } from "./run-program.ts";
 
-export type RunOptions = Pick<ProgramCall, "signal" | "deadlineMs" | "answers" | "onLine"> & {
+export type RunOptions = Pick<ProgramCall, "signal" | "deadlineMs" | "answers" | "onLine" | "output"> & {
   /** Options in the form `--name=value`; no secrets. */
   readonly options?: readonly string[];
   readonly parameters?: readonly string[];

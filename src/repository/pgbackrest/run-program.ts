@@ -2,7 +2,8 @@
 // whatever happens. It runs in a group of its own, because its workers are processes too.
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
-import type { Readable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { PgbackrestError, pgbackrestError } from "./errors.ts";
 
 export interface ProgramCall {
@@ -17,11 +18,13 @@ export interface ProgramCall {
   readonly answers?: readonly number[];
   /** Each line of the standard output as it comes; it is then not collected. */
   readonly onLine?: (line: string) => void;
+  /** Takes the bytes of the standard output, for what is no text. When it fails, the program is ended. */
+  readonly output?: Writable;
 }
 
 export interface ProgramResult {
   readonly code: number;
-  /** Empty with `onLine`. */
+  /** Empty with `onLine` and `output`. */
   readonly stdout: string;
 }
 
@@ -34,7 +37,7 @@ const errorLinesMax = 50;
 
 /** Throws PgbackrestError for every other code, for the deadline and for an abort. */
 export async function runProgram(call: ProgramCall): Promise<ProgramResult> {
-  const { program, args, env, signal, deadlineMs, answers = [], onLine } = call;
+  const { program, args, env, signal, deadlineMs, answers = [] } = call;
   const [command = ""] = args;
   if (signal.aborted) throw cancelled(command, signal.reason);
   const child = spawn(program, args, { env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
@@ -58,7 +61,7 @@ export async function runProgram(call: ProgramCall): Promise<ProgramResult> {
   };
   try {
     const [stdout, , code] = await Promise.all([
-      onLine === undefined ? readAll(child.stdout) : readLines(child.stdout, onLine).then(() => ""),
+      readOutput(child.stdout, call),
       readLines(child.stderr, collect),
       exitOf(child, command),
     ]);
@@ -66,6 +69,7 @@ export async function runProgram(call: ProgramCall): Promise<ProgramResult> {
     if (code === 0 || answers.includes(code)) return { code, stdout };
     throw pgbackrestError(command, code, said);
   } finally {
+    if (child.exitCode === null && child.signalCode === null) signalGroup(child.pid, "SIGKILL");
     clearTimeout(timer);
     ending.abort();
     signal.removeEventListener("abort", onAbort);
@@ -94,6 +98,13 @@ function exitOf(child: ReturnType<typeof spawn>, command: string): Promise<numbe
     else reject(new PgbackrestError("Failed", `pgbackrest ${command} was ended by ${killedBy}`));
   });
   return promise;
+}
+
+async function readOutput(stdout: Readable, { onLine, output }: ProgramCall): Promise<string> {
+  if (onLine === undefined && output === undefined) return await readAll(stdout);
+  if (onLine !== undefined) await readLines(stdout, onLine);
+  else if (output !== undefined) await pipeline(stdout, output);
+  return "";
 }
 
 async function readAll(stream: Readable | null): Promise<string> {
