@@ -47,7 +47,8 @@ export function describeRecord(record: BackupRecord, repository: RepositoryFacts
     duration: seconds === undefined ? undefined : formatDuration(seconds),
     systemID: record.systemId,
     timeline: record.timeline,
-    postgresVersion: record.postgresVersion === undefined ? undefined : formatVersion(record.postgresVersion),
+    postgresVersion:
+      record.postgresVersion === undefined ? record.postgresMajor?.toString() : formatVersion(record.postgresVersion),
     sizeBytes: record.sizeBytes,
     storedBytes: record.storedBytes,
     size: record.sizeBytes === undefined ? undefined : formatBytes(record.sizeBytes),

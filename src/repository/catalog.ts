@@ -5,8 +5,16 @@ import type { SegmentName } from "#postgres/segment.ts";
 export type BackupStatus = "done" | "failed" | "incomplete";
 
 export interface BackupRecord {
-  /** The engine's id: barman "20261121T091500". */
+  /** The engine's id: barman "20261121T091500", pgBackRest "20261126-181459F". */
   readonly id: string;
+  /** The backup that it continues; absent for a full one. */
+  readonly prior?: string;
+  /** All other backups that a restore of it reads. */
+  readonly references?: readonly string[];
+  /** The number of the repository that holds it, where a store has several. */
+  readonly repository?: number;
+  /** Further repositories that hold a backup of this id: the lowest number counts. */
+  readonly alsoIn?: readonly number[];
   /** The name of our Backup record, where the store keeps one. */
   readonly name?: string;
   readonly status: BackupStatus;
@@ -22,12 +30,16 @@ export interface BackupRecord {
   readonly systemId?: string;
   /** server_version_num, e.g. 150018. */
   readonly postgresVersion?: number;
+  /** Where the store tells no more of the version. */
+  readonly postgresMajor?: number;
   readonly segmentBytes?: number;
   /** Bytes of the database files; of the stored objects. */
   readonly sizeBytes?: number;
   readonly storedBytes?: number;
   /** Names of tablespaces; restore and backup of clusters that have any are refused for now. */
   readonly tablespaces: readonly string[];
+  /** Pages with a wrong checksum were found in the database when it was made. */
+  readonly hasPageErrors?: boolean;
   /** Why it failed, in one line. */
   readonly error?: string;
 }

@@ -69,6 +69,8 @@ export interface BackupInfo {
   /** Pages with a wrong checksum were found. Absent: nobody looked. */
   readonly hasPageErrors?: boolean;
   readonly annotations: Readonly<Record<string, string>>;
+  /** Names; only in the answer for one backup. */
+  readonly tablespaces?: readonly string[];
   /** Of the pgBackRest that made it. */
   readonly program?: string;
 }
@@ -170,9 +172,16 @@ function backupOf(json: Json): readonly BackupInfo[] {
       annotations: Object.fromEntries(
         Object.entries(objectOf(json["annotation"])).filter((entry): entry is [string, string] => isText(entry[1])),
       ),
+      ...set("tablespaces", tablespacesOf(json["tablespace"])),
       ...set("program", textOf(objectOf(json["backrest"])["version"])),
     },
   ];
+}
+
+/** `null` says that there are none; an older answer says nothing. */
+function tablespacesOf(said: unknown): readonly string[] | undefined {
+  if (said === undefined) return undefined;
+  return listOf(said).flatMap(({ name }) => textOf(name) ?? []);
 }
 
 /** The label ends with the type's letter; one without any other is a full backup's. */

@@ -1,0 +1,95 @@
+// The Repository port on the repositories of one stanza, by pgBackRest's program. Only puts its parts together. The one
+// server that it knows is the stanza.
+import type { CallOptions } from "#store/store.ts";
+import type { Repository } from "../repository.ts";
+import { catalogByRepository, problemsIn, toCatalog, type RepositoryCatalog } from "./catalog.ts";
+import { locationOfRepository } from "./config.ts";
+import { holdsOf, readContents, removeBackup } from "./contents.ts";
+import { openFiles } from "./files.ts";
+import { readInfo, type PgbackrestInfo } from "./info.ts";
+import { ownerOf } from "./owner.ts";
+import type { Pgbackrest } from "./pgbackrest.ts";
+import { findMissingFiles, findMissingSegments, readHistory, readHistoryTimelines, readNewestWal } from "./wal.ts";
+
+export interface PgbackrestRepository extends Repository {
+  /** Each repository's catalog, or why it could not be read: throws for none of them. */
+  catalogByRepository(options: CallOptions): Promise<readonly RepositoryCatalog[]>;
+}
+
+export interface RepositoryOptions {
+  /** The numbers of those that count; all of the stanza's when absent. Those that are left out are never asked. */
+  readonly only?: readonly number[];
+  /** For the listing of each repository: 30 s unless told. */
+  readonly infoDeadlineMs?: number;
+}
+
+const infoDeadlineMsDefault = 30_000;
+
+export function openPgbackrestRepository(
+  pgbackrest: Pgbackrest,
+  { only, infoDeadlineMs = infoDeadlineMsDefault }: RepositoryOptions = {},
+): PgbackrestRepository {
+  const { stanza, repositories } = pgbackrest.config;
+  const counted = repositories.filter(({ key }) => only?.includes(key) ?? true);
+  const files = counted.map(({ key }) => openFiles(pgbackrest, key));
+  const narrowed: Pgbackrest = { ...pgbackrest, config: { ...pgbackrest.config, repositories: counted } };
+  const info = ({ signal }: CallOptions): Promise<PgbackrestInfo> =>
+    readInfo(narrowed, { signal, deadlineMs: infoDeadlineMs });
+  const known = (server: string): void => {
+    if (server !== stanza) throw new RangeError(`server ${server} is not the stanza ${stanza}`);
+  };
+  return {
+    location: `${counted.map(locationOfRepository).join(", ")} (stanza ${stanza})`,
+    async servers(options) {
+      const read = await info(options);
+      if (read.repositories.some(({ state }) => state === "Ok" || state === "NoBackup")) return [stanza];
+      const [problem] = problemsIn(read);
+      if (problem !== undefined) throw problem;
+      return [];
+    },
+    async catalog(server, options) {
+      known(server);
+      return toCatalog(await info(options));
+    },
+    catalogByRepository: async (options) => catalogByRepository(await info(options)),
+    async newestWal(server, options) {
+      known(server);
+      return await readNewestWal(files, options);
+    },
+    async missingSegments(server, range, options) {
+      known(server);
+      return await findMissingSegments(files, range, options);
+    },
+    async missingFiles(server, wanted, options) {
+      known(server);
+      return wanted.length === 0 ? [] : await findMissingFiles(files, wanted, options);
+    },
+    async contents(server, id, options) {
+      known(server);
+      return await readContents(pgbackrest, await info(options), id, options);
+    },
+    async holds(server, id, options) {
+      known(server);
+      return holdsOf(await info(options), id);
+    },
+    async removeBackup(server, id, options) {
+      known(server);
+      return await removeBackup(pgbackrest, await info(options), id, options);
+    },
+    async history(server, timeline, options) {
+      known(server);
+      return await readHistory(files, timeline, options);
+    },
+    async historyTimelines(server, options) {
+      known(server);
+      return await readHistoryTimelines(files, options);
+    },
+    async owner(server, options) {
+      known(server);
+      const read = await info(options);
+      const [problem] = problemsIn(read);
+      if (problem !== undefined) throw problem;
+      return ownerOf(read);
+    },
+  };
+}
