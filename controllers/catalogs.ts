@@ -2,6 +2,7 @@
 // cost no request. Filled by the store controller; a store that could not be read keeps its last catalogs, marked so.
 import type { Reason } from "#api/conditions.ts";
 import type { Catalog } from "#repository/catalog.ts";
+import { storeKeyText, type StoreKey } from "./store-key.ts";
 
 /** The last look at a store. */
 export interface StoreReading {
@@ -11,7 +12,14 @@ export interface StoreReading {
   /** By server name, from the last look that succeeded; undefined before the first. */
   readonly catalogs: ReadonlyMap<string, Catalog> | undefined;
   /** Why the newest look failed; absent when it succeeded. */
-  readonly problem?: { readonly reason: Reason; readonly message: string };
+  readonly problem?: ReadingProblem;
+  /** Of a Stanza: the repositories that could not be read, by number. The catalogs say nothing of them. */
+  readonly unread?: ReadonlyMap<number, ReadingProblem>;
+}
+
+export interface ReadingProblem {
+  readonly reason: Reason;
+  readonly message: string;
 }
 
 /** Deleted backups, and deleted records, that are remembered at most. */
@@ -23,25 +31,24 @@ export class Catalogs {
   /** Backups whose record was deleted. */
   readonly #recordsDeleted = new Set<string>();
   readonly #readings = new Map<string, StoreReading>();
-  readonly #listeners = new Set<(store: string) => void>();
+  readonly #listeners = new Set<(store: StoreKey) => void>();
 
-  /** `store` is "namespace/name". */
-  get(store: string): StoreReading | undefined {
-    return this.#readings.get(store);
+  get(store: StoreKey): StoreReading | undefined {
+    return this.#readings.get(storeKeyText(store));
   }
 
-  set(store: string, reading: StoreReading): void {
-    this.#readings.set(store, reading);
+  set(store: StoreKey, reading: StoreReading): void {
+    this.#readings.set(storeKeyText(store), reading);
     for (const listener of this.#listeners) listener(store);
   }
 
-  delete(store: string): void {
-    if (this.#readings.delete(store)) for (const listener of this.#listeners) listener(store);
+  delete(store: StoreKey): void {
+    if (this.#readings.delete(storeKeyText(store))) for (const listener of this.#listeners) listener(store);
   }
 
   /** A backup was removed from the store just now. */
-  noteDeleted(store: string, server: string, id: string): void {
-    this.#deleted.set(`${store}/${server}/${id}`, performance.now());
+  noteDeleted(store: StoreKey, server: string, id: string): void {
+    this.#deleted.set(`${storeKeyText(store)}/${server}/${id}`, performance.now());
     for (const oldest of this.#deleted.keys()) {
       if (this.#deleted.size <= deletedMax) break;
       this.#deleted.delete(oldest);
@@ -49,8 +56,8 @@ export class Catalogs {
   }
 
   /** Somebody deleted the record of a backup. */
-  noteRecordDeleted(store: string, server: string, id: string): void {
-    this.#recordsDeleted.add(`${store}/${server}/${id}`);
+  noteRecordDeleted(store: StoreKey, server: string, id: string): void {
+    this.#recordsDeleted.add(`${storeKeyText(store)}/${server}/${id}`);
     for (const oldest of this.#recordsDeleted) {
       if (this.#recordsDeleted.size <= deletedMax) break;
       this.#recordsDeleted.delete(oldest);
@@ -58,17 +65,17 @@ export class Catalogs {
   }
 
   /** Whether the record of a backup was deleted; says so once. */
-  takeRecordDeleted(store: string, server: string, id: string): boolean {
-    return this.#recordsDeleted.delete(`${store}/${server}/${id}`);
+  takeRecordDeleted(store: StoreKey, server: string, id: string): boolean {
+    return this.#recordsDeleted.delete(`${storeKeyText(store)}/${server}/${id}`);
   }
 
   /** Whether a look that began then lists the backup only because it was removed meanwhile. */
-  isDeletedSince(startedAt: number, store: string, server: string, id: string): boolean {
-    return (this.#deleted.get(`${store}/${server}/${id}`) ?? -Infinity) >= startedAt;
+  isDeletedSince(startedAt: number, store: StoreKey, server: string, id: string): boolean {
+    return (this.#deleted.get(`${storeKeyText(store)}/${server}/${id}`) ?? -Infinity) >= startedAt;
   }
 
   /** Told after each look at a store, whatever it brought. Returns how to stop that. */
-  subscribe(listener: (store: string) => void): () => void {
+  subscribe(listener: (store: StoreKey) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }

@@ -9,16 +9,18 @@ import { backups as cnpgBackups } from "#cnpg/resources.ts";
 import type { KubeClient } from "#kube/client.ts";
 import { isKubeError } from "#kube/errors.ts";
 import { keyOfObject, type KubeObject } from "#kube/object.ts";
+import type { StoreKind } from "../store-key.ts";
 import { finalizer } from "./plan.ts";
 
 interface CnpgBackupObject extends KubeObject {
   readonly spec: object;
 }
 
-/** The CNPG Backup that a request asks for. Pure. */
-export function workFor(backup: Backup, name: string): CnpgBackupObject {
+/** The CNPG Backup that a request asks for. Pure. Of a Stanza only the primary can be read. */
+export function workFor(backup: Backup, name: string, storeKind?: StoreKind): CnpgBackupObject {
   const cluster = backup.spec.cluster?.name ?? "";
   const { name: own, namespace, uid } = backup.metadata;
+  const target = storeKind === "Stanza" ? "primary" : backup.spec.target;
   return {
     apiVersion: "postgresql.cnpg.io/v1",
     kind: "Backup",
@@ -31,8 +33,19 @@ export function workFor(backup: Backup, name: string): CnpgBackupObject {
     spec: {
       cluster: { name: cluster },
       method: "plugin",
-      pluginConfiguration: { name: pluginName },
-      ...(backup.spec.target !== undefined && { target: backup.spec.target }),
+      pluginConfiguration: { name: pluginName, ...(storeKind === "Stanza" && parametersOf(backup)) },
+      ...(target !== undefined && { target }),
+    },
+  };
+}
+
+/** Without a type the sidecar chooses one. */
+function parametersOf({ spec: { type, selectedRepository } }: Backup) {
+  if (type === undefined && selectedRepository === undefined) return {};
+  return {
+    parameters: {
+      ...(type !== undefined && { type }),
+      ...(selectedRepository !== undefined && { selectedRepository: String(selectedRepository) }),
     },
   };
 }
@@ -47,14 +60,14 @@ export function namesFor({ metadata }: Backup, attempt: number): readonly string
 export async function createWork(
   client: KubeClient,
   backup: Backup,
-  attempt: number,
+  { attempt, storeKind }: { readonly attempt: number; readonly storeKind: StoreKind | undefined },
   signal: AbortSignal,
 ): Promise<void> {
   const { uid, namespace = "" } = backup.metadata;
   const names = namesFor(backup, attempt);
   for (const name of names) {
     try {
-      await client.create(cnpgBackups, workFor(backup, name), { signal });
+      await client.create(cnpgBackups, workFor(backup, name, storeKind), { signal });
       return;
     } catch (error) {
       if (!isKubeError(error, "AlreadyExists")) throw error;

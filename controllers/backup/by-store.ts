@@ -23,6 +23,7 @@ const factsOf = (observed: Observed) => {
   const id = backupIdOf(observed);
   return {
     ...(id !== undefined && { backupId: id }),
+    ...work?.said,
     ...(work !== undefined && { cnpgBackup: work.name }),
     ...(attempts > 0 && { attempts }),
   };

@@ -8,10 +8,11 @@ import type { KubeClient } from "#kube/client.ts";
 import { setConditions, type StatedCondition } from "#kube/conditions.ts";
 import { sourceOf, type Reconcile, type Source } from "#kube/controller.ts";
 import type { EventRecorder } from "#kube/events.ts";
-import { keyOf, keyOfObject, type KubeObject, type ObjectKey } from "#kube/object.ts";
+import { keyOfObject, type KubeObject, type ObjectKey } from "#kube/object.ts";
 import { createReconcile } from "#kube/reconciler.ts";
 import { createStatusWriter } from "#kube/status-writer.ts";
-import type { OpenStore } from "../object-store/observe.ts";
+import type { OpenRepository } from "../repositories.ts";
+import type { StoreKey } from "../store-key.ts";
 import { addFinalizer, cancelWork, createWork, removeFinalizer } from "./apply.ts";
 import { deletionReconcile } from "./delete-data.ts";
 import { observeBackup, type Sources } from "./observe.ts";
@@ -24,7 +25,7 @@ import { createVerifier } from "./verification.ts";
 export interface BackupDeps extends Sources {
   readonly client: KubeClient;
   readonly events: EventRecorder;
-  readonly openStore: OpenStore;
+  readonly openRepository: OpenRepository;
 }
 
 /** Our Backups, and with them whatever their CNPG Backups, Clusters, reports and stores say. */
@@ -59,9 +60,10 @@ export function backupSources(deps: BackupDeps): Source[] {
 }
 
 /** Whether a look at the store may tell something new about the backup. */
-function mayBeIn(backup: Backup, store: string): boolean {
-  const name = backup.spec.repository?.name ?? backup.status?.repository?.name;
-  return name === undefined || keyOf({ namespace: backup.metadata.namespace ?? "", name }) === store;
+function mayBeIn({ metadata, spec, status }: Backup, { kind, namespace, name }: StoreKey): boolean {
+  if (metadata.namespace !== namespace) return false;
+  const repository = spec.repository ?? status?.repository;
+  return repository === undefined || (repository.kind === kind && repository.name === name);
 }
 
 function ownersOf(object: KubeObject, { backups }: BackupDeps): ObjectKey[] {
@@ -74,7 +76,7 @@ function ownersOf(object: KubeObject, { backups }: BackupDeps): ObjectKey[] {
 export function backupReconcile(deps: BackupDeps): Reconcile {
   const { client } = deps;
   const writer = createStatusWriter(client, backupKind, "holdfast");
-  const looks = { verifier: createVerifier(deps.openStore), progresses: new Progresses() };
+  const looks = { verifier: createVerifier(deps.openRepository), progresses: new Progresses() };
   const say = async (backup: Backup, message: string, signal: AbortSignal): Promise<void> => {
     const plan = done("Expiring", "False", "Progressing", message);
     await writer.write(backup, statusOf(backup, plan, new Date()), signal);
@@ -98,11 +100,11 @@ export function backupReconcile(deps: BackupDeps): Reconcile {
       await label(client, backup, signal);
       await announce(deps.events, backup, plan, signal);
     },
-    apply: async (action, { backup }, signal) => {
+    apply: async (action, { backup, storeKind }, signal) => {
       switch (action.kind) {
         case "createWork":
           try {
-            await createWork(client, backup, action.attempt, signal);
+            await createWork(client, backup, { attempt: action.attempt, storeKind }, signal);
             troubles.delete(backup.metadata.uid ?? "");
           } catch (error) {
             remember(troubles, backup.metadata.uid ?? "", wordsOf(error));

@@ -5,11 +5,11 @@ import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Backup } from "#api/gen/backup.ts";
 import { backupInfoKey } from "#repository/barman/layout.ts";
+import { openBarmanRepository } from "#repository/barman/repository.ts";
 import { StoreError } from "#store/errors.ts";
 import { openFilesystemStore } from "#store/filesystem.ts";
 import type { ObjectStore } from "#store/store.ts";
 import { Catalogs } from "../catalogs.ts";
-import { Trigger } from "../trigger.ts";
 import { readDeletionFacts } from "./deletion-facts.ts";
 import { deletionReconcile, type DeletionDeps } from "./delete-data.ts";
 
@@ -38,12 +38,13 @@ describe("a Backup that is deleted", () => {
       cnpgBackups: { ...none, get: () => again },
       clusters: none,
       stores: none,
+      stanzas: none,
       reports: none,
     };
     const facts = await readDeletionFacts(backup, {
       client: { get: async () => ({ metadata: { name: "db" } }) },
       sources,
-      openStore: () => Promise.reject(new Error("there is none")),
+      openRepository: () => Promise.reject(new Error("there is none")),
       signal: AbortSignal.timeout(5_000),
     } as unknown as Parameters<typeof readDeletionFacts>[1]);
     expect(facts.running).toBe(false);
@@ -90,14 +91,18 @@ describe("data that the store refuses to delete", () => {
     const deps = {
       client: { get: async () => ({ metadata: { name: "db" } }), patch: async () => released.push(1) },
       events: { record: async () => undefined },
-      openStore: async () => ({ store: readOnly, config: {} }),
+      openRepository: async () => ({
+        repository: openBarmanRepository(readOnly),
+        alone: <T>(_purpose: string, held: AbortSignal, work: (signal: AbortSignal) => Promise<T>) => work(held),
+      }),
       backups: { get: () => backup, list: () => [backup], byIndex: () => [] },
       stores: { ...none, get: () => object },
+      stanzas: none,
       cnpgBackups: none,
       clusters: none,
       reports: none,
       catalogs: new Catalogs(),
-      lookAtStore: new Trigger(),
+      lookAt: () => undefined,
       say: async (_: Backup, message: string) => {
         const status = "False" as const;
         if (said.at(-1) === message) return;

@@ -7,21 +7,21 @@ import { backups as cnpgBackups } from "#cnpg/resources.ts";
 import type { KubeClient } from "#kube/client.ts";
 import type { Reconcile, ReconcileResult } from "#kube/controller.ts";
 import type { EventRecorder } from "#kube/events.ts";
-import { keyOf } from "#kube/object.ts";
 import type { Logger } from "#observe/logger.ts";
-import { openBarmanRepository } from "#repository/barman/repository.ts";
 import type { BackupRecord } from "#repository/catalog.ts";
-import type { OpenStore } from "../object-store/observe.ts";
+import { findStore, type OpenRepository } from "../repositories.ts";
 import { cancelWork, removeFinalizer } from "./apply.ts";
 import { isWorkOf, planDeletion } from "./deletion.ts";
 import { readDeletionFacts } from "./deletion-facts.ts";
 import { oneLine } from "./terms.ts";
-import { placeOf, worksOf, type Sources } from "./observe.ts";
+import { worksOf, type Sources } from "./observe.ts";
+import { nameOfStore, placeOf, storeKeyAt } from "./place.ts";
+import { destinationOf } from "./status.ts";
 
 export interface DeletionDeps extends Sources {
   readonly client: KubeClient;
   readonly events: EventRecorder;
-  readonly openStore: OpenStore;
+  readonly openRepository: OpenRepository;
   /** Shows on the object what is going on. */
   readonly say: (backup: Backup, message: string, signal: AbortSignal) => Promise<void>;
 }
@@ -37,7 +37,12 @@ export function deletionReconcile(deps: DeletionDeps): Reconcile {
   /** Places in the stores of which a deletion is decided or done just now. */
   const busy = new Set<string>();
   const remove = async (backup: Backup, signal: AbortSignal, logger: Logger): Promise<ReconcileResult> => {
-    const facts = await readDeletionFacts(backup, { client, sources: deps, openStore: deps.openStore, signal });
+    const facts = await readDeletionFacts(backup, {
+      client,
+      sources: deps,
+      openRepository: deps.openRepository,
+      signal,
+    });
     const plan = planDeletion(facts);
     logger.info({ plan: plan.kind, why: plan.why }, "a Backup is being deleted");
     const tell = (type: "Normal" | "Warning", reason: string, message: string): Promise<void> =>
@@ -94,12 +99,11 @@ const isRefused = ({ status }: Backup): boolean =>
 
 /** Two stores may lead to one place. */
 function turnOf(backup: Backup, deps: Sources): string {
-  const { namespace = "", uid } = backup.metadata;
   const place = placeOf(backup, deps);
-  const store = place && deps.stores.get({ namespace, name: place.store });
-  if (place === undefined || store === undefined) return uid ?? "";
-  const { destinationPath, endpointURL } = store.spec.configuration;
-  return JSON.stringify([endpointURL, destinationPath.replace(/\/+$/, ""), place.serverName]);
+  const store = place && findStore(deps, storeKeyAt(backup, place));
+  if (place === undefined || store === undefined) return backup.metadata.uid ?? "";
+  const { destinationPath, endpointURL } = destinationOf(store, backup.status?.selectedRepository);
+  return JSON.stringify([endpointURL, destinationPath?.replace(/\/+$/, ""), place.serverName]);
 }
 
 async function deleteRecord(
@@ -108,16 +112,18 @@ async function deleteRecord(
   { deps, logger, signal }: { readonly deps: DeletionDeps; readonly logger: Logger; readonly signal: AbortSignal },
 ): Promise<void> {
   const place = placeOf(backup, deps);
-  const key = { namespace: backup.metadata.namespace ?? "", name: place?.store ?? "" };
-  const object = deps.stores.get(key);
-  if (place === undefined || object === undefined) throw new Error(`ObjectStore ${key.name} has gone meanwhile`);
-  const { store } = await deps.openStore(object, signal);
-  const repository = openBarmanRepository(store);
-  const objects = await repository.removeBackup(place.serverName, record.id, { signal });
-  deps.catalogs.noteDeleted(keyOf(key), place.serverName, record.id);
+  const key = place && storeKeyAt(backup, place);
+  const object = key && findStore(deps, key);
+  if (place === undefined || key === undefined || object === undefined)
+    throw new Error(`${place === undefined ? "the store" : nameOfStore(place)} has gone meanwhile`);
+  const { repository, alone } = await deps.openRepository(object, { signal, repository: record.repository });
+  const objects = await alone("delete a backup", signal, (held) =>
+    repository.removeBackup(place.serverName, record.id, { signal: held }),
+  );
+  deps.catalogs.noteDeleted(key, place.serverName, record.id);
   logger.info({ backup: record.id, server: place.serverName, objects }, "deleted the data of a backup");
-  deps.lookAtStore.fire(key);
-  await removeCnpgBackups(backup, record, { namespace: key.namespace, deps, signal });
+  deps.lookAt(key);
+  await removeCnpgBackups(backup, record, { namespace: key.namespace ?? "", deps, signal });
 }
 
 async function removeCnpgBackups(

@@ -5,12 +5,12 @@ import type { Backup } from "#api/gen/backup.ts";
 import { isFinished } from "#cnpg/backup.ts";
 import type { KubeClient } from "#kube/client.ts";
 import type { KubeObject, Resource } from "#kube/object.ts";
-import { openBarmanRepository } from "#repository/barman/repository.ts";
 import { withDeadline } from "#std/abort.ts";
-import type { OpenStore } from "../object-store/observe.ts";
-import { idOf } from "../object-store/plan.ts";
+import { idOf } from "../archive/plan-records.ts";
+import { findStore, type OpenRepository } from "../repositories.ts";
 import { hasMoved, targetsOf, type DeletionFacts, type StoreState } from "./deletion.ts";
-import { placeOf, worksOf, type Sources } from "./observe.ts";
+import { worksOf, type Sources } from "./observe.ts";
+import { nameOfStore, placeOf, storeKeyAt } from "./place.ts";
 
 const namespaces: Resource = { group: "", version: "v1", kind: "Namespace", plural: "namespaces", namespaced: false };
 
@@ -21,7 +21,7 @@ const readLimitMs = 40_000;
 export interface DeletionReads {
   readonly client: KubeClient;
   readonly sources: Sources;
-  readonly openStore: OpenStore;
+  readonly openRepository: OpenRepository;
   readonly signal: AbortSignal;
 }
 
@@ -85,23 +85,22 @@ function isRunning(backup: Backup, sources: Sources): boolean {
 
 async function readStore(
   facts: Omit<DeletionFacts, "store">,
-  { sources, openStore, signal: outer }: DeletionReads,
+  { sources, openRepository, signal: outer }: DeletionReads,
 ): Promise<StoreState> {
   const { backup } = facts;
   const place = placeOf(backup, sources);
   if (place === undefined) return unusable("it is not known which store it is in");
-  const object = sources.stores.get({ namespace: backup.metadata.namespace ?? "", name: place.store });
-  if (object === undefined) return unusable(`ObjectStore ${place.store} does not exist`);
-  if (object.metadata.deletionTimestamp !== undefined) return unusable(`ObjectStore ${place.store} is being deleted`);
-  const { uid = object.metadata.uid } = backup.status?.repository ?? {};
-  if (uid !== object.metadata.uid)
-    return unusable(`ObjectStore ${place.store} is another one than the backup was stored in`);
-  if (hasMoved(backup, object))
-    return unusable(`ObjectStore ${place.store} leads elsewhere than the backup was last seen`);
+  const object = findStore(sources, storeKeyAt(backup, place));
+  const named = nameOfStore(place);
+  if (object === undefined) return unusable(`${named} does not exist`);
+  const { metadata } = object.object;
+  if (metadata.deletionTimestamp !== undefined) return unusable(`${named} is being deleted`);
+  const { uid = metadata.uid } = backup.status?.repository ?? {};
+  if (uid !== metadata.uid) return unusable(`${named} is another one than the backup was stored in`);
+  if (hasMoved(backup, object)) return unusable(`${named} leads elsewhere than the backup was last seen`);
   const signal = withDeadline(outer, readLimitMs);
   try {
-    const { store } = await openStore(object, signal);
-    const repository = openBarmanRepository(store);
+    const { repository } = await openRepository(object, { signal, repository: backup.status?.selectedRepository });
     const catalog = await repository.catalog(place.serverName, { signal });
     const holds = new Map<string, readonly string[]>();
     for (const { id } of targetsOf(facts, catalog)) {
@@ -115,7 +114,7 @@ async function readStore(
   } catch (error) {
     outer.throwIfAborted();
     const message = error instanceof Error ? error.message : String(error);
-    return unusable(`ObjectStore ${place.store} cannot be read: ${message}`);
+    return unusable(`${named} cannot be read: ${message}`);
   }
 }
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { Backup } from "#api/gen/backup.ts";
 import { decodeBackup } from "#cnpg/backup.ts";
-import type { ObjectStore } from "#api/gen/object-store.ts";
 import type { BackupRecord } from "#repository/catalog.ts";
+import type { StoreObject } from "../repositories.ts";
 import { hasMoved, isWorkOf, planDeletion, type DeletionFacts, type StoreState } from "./deletion.ts";
 
 const backup: Backup = {
@@ -113,15 +113,39 @@ describe("a deleted Backup whose data goes with it", () => {
   });
 
   it("is not looked for in a store that leads elsewhere by now", () => {
-    const store = (destinationPath: string, endpointURL?: string): ObjectStore => ({
-      metadata: { name: "minio", namespace: "db" },
-      spec: { configuration: { destinationPath, ...(endpointURL !== undefined && { endpointURL }) } },
+    const store = (destinationPath: string, endpointURL?: string): StoreObject => ({
+      kind: "ObjectStore",
+      object: {
+        metadata: { name: "minio", namespace: "db" },
+        spec: { configuration: { destinationPath, ...(endpointURL !== undefined && { endpointURL }) } },
+      },
     });
     const seen: Backup = { ...backup, status: { destinationPath: "s3://a/", endpointURL: "http://minio" } };
     expect(hasMoved(seen, store("s3://a/", "http://minio"))).toBe(false);
     expect(hasMoved(seen, store("s3://b/", "http://minio"))).toBe(true);
     expect(hasMoved(seen, store("s3://a/"))).toBe(true);
     expect(hasMoved(backup, store("s3://a/"))).toBe(false);
+  });
+
+  it("stays while others build on it, whatever lies between, and goes when nothing does", () => {
+    const of = (id: string, type: BackupRecord["type"], prior?: string, repository = 1): BackupRecord =>
+      record(id, { type, repository, ...(prior !== undefined && { prior }) });
+    const chain = [of("A", "full"), of("D", "diff", "A"), of("I", "incr", "D"), of("F", "full")];
+    expect(plan({ store: read(chain) })).toMatchObject({
+      kind: "retain",
+      why: "D, I cannot be restored without it",
+    });
+    expect(idsOf(plan({ id: "I", store: read(chain) }))).toEqual(["I"]);
+    expect(idsOf(plan({ id: "F", store: read(chain) }))).toEqual(["F"]);
+  });
+
+  it("stays as the last full backup of its repository, though another repository has one", () => {
+    const of = (id: string, repository: number): BackupRecord => record(id, { repository });
+    expect(plan({ store: read([of("A", 2), of("B", 1)]) })).toMatchObject({
+      kind: "retain",
+      why: "it is the last full backup of repository 2",
+    });
+    expect(idsOf(plan({ store: read([of("A", 2), of("B", 2)]) }))).toEqual(["A"]);
   });
 
   it("goes on with what an interrupted deletion left, though it counts no more", () => {

@@ -1,11 +1,12 @@
 // What becomes of the data when a Backup with deletionPolicy Delete is deleted. Pure. Data goes only when nothing speaks
 // against it; what cannot be known speaks against it.
 import type { Backup } from "#api/gen/backup.ts";
-import type { ObjectStore } from "#api/gen/object-store.ts";
 import { labels } from "#api/names.ts";
 import type { Backup as CnpgBackup } from "#cnpg/backup.ts";
 import { pluginName } from "#cnpg/plugin-config.ts";
 import type { BackupRecord, Catalog } from "#repository/catalog.ts";
+import type { StoreObject } from "../repositories.ts";
+import { destinationOf } from "./status.ts";
 
 export interface DeletionFacts {
   readonly backup: Backup;
@@ -58,18 +59,44 @@ export function planDeletion(facts: DeletionFacts): DeletionPlan {
   const held = records.flatMap(({ id }) => holds.get(id) ?? []);
   if (held[0] !== undefined) return { kind: "retain", why: `it is held by ${held[0]}` };
   const going = new Set(records.map(({ id }) => id));
+  const builders = catalog.backups.filter((other) => !going.has(other.id) && buildsOn(other, going, catalog));
+  if (builders.length > 0)
+    return { kind: "retain", why: `${someOf(builders.map(({ id }) => id))} cannot be restored without it` };
   const isDone = ({ status }: BackupRecord): boolean => status === "done";
   const stays = (record: BackupRecord): boolean => !going.has(record.id) && !facts.broken.has(record.id);
   if (records.some(isDone) && !catalog.backups.some((record) => isDone(record) && stays(record)))
     return { kind: "retain", why: `it is the last backup of server ${catalog.server} that counts` };
+  const isFull = (record: BackupRecord): boolean => isDone(record) && record.type === "full";
+  const lost = records.find((record) => isFull(record) && !catalog.backups.some((other) => replaces(other, record)));
+  function replaces(other: BackupRecord, record: BackupRecord): boolean {
+    return isFull(other) && stays(other) && other.repository === record.repository;
+  }
+  if (lost !== undefined)
+    return { kind: "retain", why: `it is the last full backup of repository ${lost.repository ?? 1}` };
   return { kind: "delete", records, why: `deletionPolicy of Backup ${facts.backup.metadata.name} is Delete` };
 }
 
 /** A store that was moved since the backup was last seen may hold another one of that id, or a copy. */
-export function hasMoved({ status }: Backup, { spec: { configuration } }: ObjectStore): boolean {
+export function hasMoved({ status }: Backup, store: StoreObject): boolean {
   if (status?.destinationPath === undefined) return false;
-  return status.destinationPath !== configuration.destinationPath || status.endpointURL !== configuration.endpointURL;
+  const { destinationPath, endpointURL } = destinationOf(store, status.selectedRepository);
+  return status.destinationPath !== destinationPath || status.endpointURL !== endpointURL;
 }
+
+/** Whether the backup, or one that it builds on, builds on one of those that go. */
+function buildsOn(record: BackupRecord, going: ReadonlySet<string>, catalog: Catalog): boolean {
+  const byId = new Map(catalog.backups.map((other) => [other.id, other]));
+  if (record.references?.some((id) => going.has(id)) === true) return true;
+  let at: BackupRecord | undefined = record;
+  for (let steps = 0; at?.prior !== undefined && steps <= catalog.backups.length; steps++) {
+    if (going.has(at.prior)) return true;
+    at = byId.get(at.prior);
+  }
+  return false;
+}
+
+const someOf = (ids: readonly string[]): string =>
+  ids.length <= 3 ? ids.join(", ") : `${ids.slice(0, 3).join(", ")} and ${ids.length - 3} more`;
 
 /**
  * Whether CNPG's object is of exactly this backup: the same id, of the same database system and the same Cluster. A replica
@@ -87,7 +114,6 @@ const clockSkewMs = 300_000;
 
 /**
  * The backup itself, and what its failed attempts left behind: they bear its name and no other Backup stands for them.
- * Backups of this layout are all full, so none depends on another.
  */
 export function targetsOf(
   { backup, id, others }: Pick<DeletionFacts, "backup" | "id" | "others">,

@@ -9,7 +9,7 @@ import type { Reconcile } from "#kube/controller.ts";
 import { isKubeError } from "#kube/errors.ts";
 import type { Informer } from "#kube/informer.ts";
 import type { KubeObject } from "#kube/object.ts";
-import { idOf } from "../object-store/plan.ts";
+import { idOf } from "../archive/plan-records.ts";
 
 export interface MirrorDeps {
   readonly client: KubeClient;

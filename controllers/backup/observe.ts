@@ -6,30 +6,30 @@ import { validate } from "#api/gen/backup.validator.js";
 import { labels } from "#api/names.ts";
 import type { Backup } from "#api/gen/backup.ts";
 import type { InstanceReport } from "#api/gen/instance-report.ts";
-import type { ObjectStore } from "#api/gen/object-store.ts";
 import { decodeBackup, isFinished, type Backup as CnpgBackup } from "#cnpg/backup.ts";
 import { decodeCluster } from "#cnpg/cluster.ts";
-import { isPluginEnabled, readPluginConfig } from "#cnpg/plugin-config.ts";
+import { isPluginEnabled } from "#cnpg/plugin-config.ts";
 import type { Informer } from "#kube/informer.ts";
 import { keyOf, type KubeObject, type ObjectKey } from "#kube/object.ts";
 import type { Catalogs } from "../catalogs.ts";
-import type { Trigger } from "../trigger.ts";
+import { findStore } from "../repositories.ts";
+import type { StoreKey, StoreKind } from "../store-key.ts";
+import { clusterKey, nameOfStore, placeOf, storeKeyAt, type PlaceSources } from "./place.ts";
 import type { Progresses } from "./progress.ts";
 import { isOpen, queueOf } from "./queue.ts";
 import { factsOf } from "./status.ts";
 import { backupIdOf, isRequest, type Check, type InStore, type Observed, type Queue, type Work } from "./terms.ts";
 import type { Verifier } from "./verification.ts";
 
-export interface Sources {
+export interface Sources extends PlaceSources {
   /** Indexed by "cluster" and "cnpgBackup". */
   readonly backups: Informer<Backup>;
   /** Indexed by "request" and "cluster". */
   readonly cnpgBackups: Informer<KubeObject>;
-  readonly clusters: Informer<KubeObject>;
-  readonly stores: Informer<ObjectStore>;
   readonly reports: Informer<InstanceReport>;
   readonly catalogs: Catalogs;
-  readonly lookAtStore: Trigger;
+  /** Has the controller of the store look at it now. */
+  readonly lookAt: (store: StoreKey) => void;
 }
 
 export interface Looks {
@@ -48,7 +48,8 @@ export async function observeBackup(
   const newest = works.at(-1);
   const work = newest && describeWork(newest);
   const progress = work && progresses.read(backup.metadata.uid ?? "", work.name, reportOf(backup, sources));
-  const invalid = invalidity(backup);
+  const storeKind = placeOf(backup, sources)?.kind;
+  const invalid = invalidity(backup, storeKind);
   const inStore = readCatalog(backup, work, { sources, verifier });
   const check =
     invalid === undefined ? await verify({ backup, work, inStore }, { sources, verifier, signal }) : undefined;
@@ -57,6 +58,7 @@ export async function observeBackup(
     backup,
     ...(invalid !== undefined && { invalid }),
     cluster: clusterState(backup, sources),
+    ...(storeKind && { storeKind }),
     ...(work && { work }),
     attempts: isRequest(backup) ? Math.max(works.length, backup.status?.attempts ?? 0) : 0,
     unfinished: isRequest(backup) ? works.filter((one) => !isFinished(one)).map(({ metadata }) => metadata.name) : [],
@@ -68,8 +70,13 @@ export async function observeBackup(
   };
 }
 
-function invalidity(backup: Backup): string | undefined {
+function invalidity(backup: Backup, storeKind: StoreKind | undefined): string | undefined {
   if (!validate(backup.spec)) return describeViolations("spec", validate.errors);
+  const { type = "full", selectedRepository } = backup.spec;
+  if (storeKind === "ObjectStore" && type !== "full")
+    return `spec.type: an ObjectStore knows full backups only (write full, or archive to a Stanza for ${type})`;
+  if (storeKind === "ObjectStore" && selectedRepository !== undefined)
+    return "spec.selectedRepository: an ObjectStore has no repositories to choose from (leave it out)";
   const problems = requestProblems(backup).map(({ field, message, hint }) => `${field}: ${message} (${hint})`);
   return problems.length === 0 ? undefined : problems.join("; ");
 }
@@ -95,12 +102,19 @@ const describeWork = ({ metadata, status }: CnpgBackup): Work => ({
   ...(status.error !== undefined && { error: status.error }),
   ...(status.instance !== undefined && { instance: status.instance }),
   ...(status.startedAt !== undefined && { startedAt: status.startedAt }),
+  said: saidOf(status.pluginMetadata),
 });
 
-const clusterKey = (backup: Backup): ObjectKey => ({
-  namespace: backup.metadata.namespace ?? "",
-  name: backup.spec.cluster?.name ?? "",
-});
+/** What the sidecar wrote beside the id. The catalog has most of it later; why the type was chosen stands only there. */
+function saidOf({ type, typeReason, prior, repository }: Readonly<Record<string, string>>): NonNullable<Work["said"]> {
+  const key = Number(repository);
+  return {
+    ...((type === "full" || type === "diff" || type === "incr") && { type }),
+    ...(typeReason !== undefined && typeReason !== "" && { typeReason }),
+    ...(prior !== undefined && prior !== "" && { prior }),
+    ...(Number.isInteger(key) && key > 0 && { selectedRepository: key }),
+  };
+}
 
 function clusterState(backup: Backup, { clusters }: Sources): Observed["cluster"] {
   const object = clusters.get(clusterKey(backup));
@@ -122,25 +136,6 @@ function queueFor(backup: Backup, sources: Sources, now: Date): Queue {
   });
 }
 
-export interface Place {
-  readonly store: string;
-  readonly serverName: string;
-}
-
-/** Where the backup is or will be: as recorded, else where its Cluster archives now. */
-export function placeOf(backup: Backup, { clusters }: Pick<Sources, "clusters">): Place | undefined {
-  const { repository } = backup.spec;
-  if (repository !== undefined) return { store: repository.name, serverName: repository.serverName };
-  const { status } = backup;
-  if (status?.repository !== undefined && status.serverName !== undefined)
-    return { store: status.repository.name, serverName: status.serverName };
-  const object = clusters.get(clusterKey(backup));
-  const own = object && readPluginConfig(decodeCluster(object)).own;
-  return own?.kind === "store" && own.store.kind === "ObjectStore"
-    ? { store: own.store.name, serverName: own.store.serverName }
-    : undefined;
-}
-
 function readCatalog(
   backup: Backup,
   work: Work | undefined,
@@ -150,12 +145,12 @@ function readCatalog(
   const place = placeOf(backup, sources);
   if (id === undefined || place === undefined)
     return { kind: "unknown", reason: "StoreNotFound", message: "it is not known which store the backup is in" };
-  const key = { namespace: backup.metadata.namespace ?? "", name: place.store };
-  const store = sources.stores.get(key);
+  const key = storeKeyAt(backup, place);
+  const store = findStore(sources, key);
   if (store === undefined)
-    return { kind: "unknown", reason: "StoreNotFound", message: `ObjectStore ${place.store} does not exist` };
-  const reading = sources.catalogs.get(keyOf(key));
-  if (reading === undefined || reading.storeUid !== store.metadata.uid)
+    return { kind: "unknown", reason: "StoreNotFound", message: `${nameOfStore(place)} does not exist` };
+  const reading = sources.catalogs.get(key);
+  if (reading === undefined || reading.storeUid !== store.object.metadata.uid)
     return { kind: "unread", message: `store ${place.store} has not been read yet` };
   if (reading.problem !== undefined)
     return {
@@ -163,9 +158,10 @@ function readCatalog(
       reason: reading.problem.reason,
       message: `store ${place.store} cannot be read: ${reading.problem.message}`,
     };
-  const repository = factsOf(store, place.serverName);
   const catalog = reading.catalogs?.get(place.serverName);
   const record = catalog?.backups.find((candidate) => candidate.id === id);
+  const number = record?.repository ?? repositoryOf(backup, work);
+  const repository = factsOf(store, place.serverName, number);
   if (record !== undefined && record.status !== "incomplete") return { kind: "present", record, repository };
   const unreadable = catalog?.unreadable.find((entry) => entry.id === id);
   if (unreadable !== undefined)
@@ -174,8 +170,10 @@ function readCatalog(
       reason: "MetadataUnreadable",
       message: `its backup.info cannot be read: ${unreadable.error}`,
     };
+  const [unread] = [...(reading.unread ?? [])].filter(([key]) => number === undefined || number === key);
+  if (unread !== undefined) return { kind: "unknown", ...unread[1] };
   if (reading.startedAt < (verifier.wholeAt(backup.metadata.uid ?? "") ?? -Infinity)) {
-    sources.lookAtStore.fire(key);
+    sources.lookAt(key);
     return { kind: "older" };
   }
   const { phase } = backup.status ?? {};
@@ -194,10 +192,16 @@ async function verify(
   const isAbsent = phase === "Missing" && inStore.kind !== "present";
   if (backup.spec.cluster === undefined || phase === "Completed" || isAbsent) return undefined;
   if (id === undefined || place === undefined) return undefined;
-  const key = { namespace: backup.metadata.namespace ?? "", name: place.store };
-  const store = sources.stores.get(key);
+  const key = storeKeyAt(backup, place);
+  const store = findStore(sources, key);
   // A store that is known to be away is not asked by each of its backups.
-  const isAway = inStore.kind === "unknown" && sources.catalogs.get(keyOf(key))?.problem !== undefined;
+  const isAway = inStore.kind === "unknown" && sources.catalogs.get(key)?.problem !== undefined;
   if (store === undefined || isAway) return undefined;
-  return verifier.check({ uid: backup.metadata.uid ?? "", store, server: place.serverName, id }, signal);
+  const repository = repositoryOf(backup, work);
+  const order = { uid: backup.metadata.uid ?? "", store, server: place.serverName, id };
+  return verifier.check({ ...order, ...(repository !== undefined && { repository }) }, signal);
 }
+
+/** Which repository of a Stanza it is in, as far as anybody said. */
+const repositoryOf = ({ status, spec }: Backup, work: Work | undefined): number | undefined =>
+  status?.selectedRepository ?? work?.said?.selectedRepository ?? spec.selectedRepository;

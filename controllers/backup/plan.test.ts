@@ -11,7 +11,13 @@ const request: Backup = {
   metadata: { name: "b", namespace: "db", uid: "u", creationTimestamp: createdAt },
   spec: { cluster: { name: "pg" }, deadline: "6h" },
 };
-const repository = { name: "minio", uid: "u", serverName: "pg", destinationPath: "s3://backups/" };
+const repository = {
+  kind: "ObjectStore" as const,
+  name: "minio",
+  uid: "u",
+  serverName: "pg",
+  destinationPath: "s3://backups/",
+};
 const record: BackupRecord = {
   id: "20261121T091500",
   status: "done",

@@ -128,9 +128,12 @@ function createWork(observed: Observed, attempt: number, message: string): Plan 
   };
 }
 
-function factsOf({ attempts, progress }: Observed, work: Work | undefined): Partial<Status> {
+function factsOf({ backup, storeKind, attempts, progress }: Observed, work: Work | undefined): Partial<Status> {
+  // Which type it gets when none is asked for, a Stanza's sidecar decides when it begins.
+  const type = work?.said?.type ?? backup.spec.type ?? (storeKind === "Stanza" ? undefined : "full");
   return {
-    type: "full",
+    ...(type !== undefined && { type }),
+    ...(backup.spec.selectedRepository !== undefined && { selectedRepository: backup.spec.selectedRepository }),
     ...(attempts > 0 && { attempts }),
     ...(work !== undefined && { cnpgBackup: work.name }),
     ...(work?.instance !== undefined && { instance: work.instance }),

@@ -1,30 +1,53 @@
 // A backup found in a store, in the words of our Backup's status. Pure.
 import type { Backup } from "#api/gen/backup.ts";
-import type { ObjectStore } from "#api/gen/object-store.ts";
 import { formatLsn } from "#postgres/lsn.ts";
 import type { BackupRecord } from "#repository/catalog.ts";
+import type { StoreObject } from "../repositories.ts";
+import type { StoreKind } from "../store-key.ts";
 
 type Status = NonNullable<Backup["status"]>;
 
 /** Where a backup is. */
 export interface RepositoryFacts {
+  readonly kind: StoreKind;
   readonly name: string;
   readonly uid: string;
   readonly serverName: string;
-  readonly destinationPath: string;
+  /** Of a Stanza only once it is known which of its repositories has the backup. */
+  readonly destinationPath?: string;
   readonly endpointURL?: string;
 }
 
-export const factsOf = ({ metadata, spec }: ObjectStore, serverName: string): RepositoryFacts => ({
-  name: metadata.name,
-  uid: metadata.uid ?? "",
-  serverName,
-  destinationPath: spec.configuration.destinationPath,
-  ...(spec.configuration.endpointURL !== undefined && { endpointURL: spec.configuration.endpointURL }),
-});
+/** `repository`: which repository of a Stanza, where that is known. */
+export function factsOf(store: StoreObject, serverName: string, repository?: number): RepositoryFacts {
+  const { name, uid = "" } = store.object.metadata;
+  return { kind: store.kind, name, uid, serverName, ...destinationOf(store, repository) };
+}
 
-export const describePlace = ({ name, uid, ...place }: RepositoryFacts): Partial<Status> => ({
-  repository: { kind: "ObjectStore", name, uid },
+/** Where the data are, as the store's spec has it. */
+export function destinationOf(
+  store: StoreObject,
+  repository: number | undefined,
+): Pick<RepositoryFacts, "destinationPath" | "endpointURL"> {
+  if (store.kind === "ObjectStore") {
+    const { destinationPath, endpointURL } = store.object.spec.configuration;
+    return { destinationPath, ...(endpointURL !== undefined && { endpointURL }) };
+  }
+  const { s3Repositories = [], azureRepositories = [] } = store.object.spec.stanzaConfiguration;
+  if (repository === undefined) return {};
+  const s3 = s3Repositories[repository - 1];
+  if (s3 !== undefined) return { destinationPath: `s3://${s3.bucket}${s3.repoPath}`, endpointURL: s3.endpoint };
+  const azure = azureRepositories[repository - 1 - s3Repositories.length];
+  if (azure === undefined) return {};
+  const { container, repoPath, endpoint } = azure;
+  return {
+    destinationPath: `azure://${container}${repoPath}`,
+    ...(endpoint !== undefined && { endpointURL: endpoint }),
+  };
+}
+
+export const describePlace = ({ kind, name, uid, ...place }: RepositoryFacts): Partial<Status> => ({
+  repository: { kind, name, uid },
   ...place,
 });
 
@@ -38,6 +61,8 @@ export function describeRecord(record: BackupRecord, repository: RepositoryFacts
     backupId: record.id,
     backupName: record.name,
     type: record.type,
+    prior: record.prior,
+    selectedRepository: record.repository,
     beginWal: record.beginWal,
     endWal: record.endWal,
     beginLSN: record.beginLsn === undefined ? undefined : formatLsn(record.beginLsn),

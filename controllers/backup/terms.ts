@@ -4,6 +4,7 @@ import type { Backup } from "#api/gen/backup.ts";
 import { deadlineMs } from "#api/backup-request.ts";
 import { labels } from "#api/names.ts";
 import type { BackupRecord } from "#repository/catalog.ts";
+import type { StoreKind } from "../store-key.ts";
 import type { RepositoryFacts } from "./status.ts";
 
 export type Status = NonNullable<Backup["status"]>;
@@ -40,6 +41,8 @@ export interface Work {
   readonly error?: string;
   readonly instance?: string;
   readonly startedAt?: string;
+  /** What the sidecar said of the backup beside its id. */
+  readonly said?: Pick<Status, "type" | "typeReason" | "prior" | "selectedRepository">;
 }
 
 /** The backups of the same Cluster that come before this one. */
@@ -62,6 +65,8 @@ export interface Observed {
   readonly invalid?: string;
   /** The Cluster of a request; "no-plugin" when it exists without our plugin. */
   readonly cluster: "found" | "missing" | "no-plugin";
+  /** Of the store that it is or will be in, where that is known. */
+  readonly storeKind?: StoreKind;
   /** The newest of its CNPG Backups. */
   readonly work?: Work;
   /** How many CNPG Backups were made for it. */

@@ -1,12 +1,10 @@
 // Verify after write: when CNPG calls a backup completed, the store is asked for this one backup. Once, and its answer is
 // remembered: a broken one is looked at again after a while, one that could not be looked at soon.
 import { reasons, type Reason } from "#api/conditions.ts";
-import type { ObjectStore as StoreObject } from "#api/gen/object-store.ts";
 import { checkBackup } from "#engine/verify/check.ts";
-import { openBarmanRepository } from "#repository/barman/repository.ts";
 import { withDeadline } from "#std/abort.ts";
 import { StoreError } from "#store/errors.ts";
-import type { OpenStore } from "../object-store/observe.ts";
+import type { OpenRepository, StoreObject } from "../repositories.ts";
 import { factsOf } from "./status.ts";
 import type { Check } from "./terms.ts";
 
@@ -16,6 +14,8 @@ export interface CheckOrder {
   readonly store: StoreObject;
   readonly server: string;
   readonly id: string;
+  /** Of a Stanza: the one that the backup is in, where that is known. */
+  readonly repository?: number;
 }
 
 export interface Verifier {
@@ -30,7 +30,7 @@ const limitMs = 25_000;
 const brokenAgainMs = 590_000;
 const rememberedMax = 1_000;
 
-export function createVerifier(open: OpenStore): Verifier {
+export function createVerifier(open: OpenRepository): Verifier {
   const known = new Map<string, { readonly id: string; readonly at: number; readonly check: Check }>();
 
   return {
@@ -55,12 +55,13 @@ export function createVerifier(open: OpenStore): Verifier {
   };
 }
 
-async function look({ store: object, server, id }: CheckOrder, open: OpenStore, outer: AbortSignal): Promise<Check> {
+async function look(order: CheckOrder, open: OpenRepository, outer: AbortSignal): Promise<Check> {
+  const { store: object, server, id, repository: number } = order;
   const signal = withDeadline(outer, limitMs);
-  const repository = factsOf(object, server);
   try {
-    const { store } = await open(object, signal);
-    const found = await checkBackup({ repository: openBarmanRepository(store), server, id, signal });
+    const { repository: port } = await open(object, { signal, repository: number });
+    const found = await checkBackup({ repository: port, server, id, signal });
+    const repository = factsOf(object, server, found.record?.repository ?? number);
     if (found.kind === "whole") return { ...found, repository };
     return { ...found, reason: found.reason === "NotDone" ? "EngineError" : found.reason, repository };
   } catch (error) {
@@ -69,7 +70,7 @@ async function look({ store: object, server, id }: CheckOrder, open: OpenStore, 
     return {
       kind: "unknown",
       reason: reasonOf(error),
-      message: `what store ${object.metadata.name} has of it could not be looked at: ${message}`,
+      message: `what store ${object.object.metadata.name} has of it could not be looked at: ${message}`,
     };
   }
 }

@@ -2,11 +2,11 @@
 // replica, and by the leader when a store changes. Remembers what it applied, because the hook comes many times a minute.
 import { createHash } from "node:crypto";
 import { instanceReports } from "#api/kinds.ts";
-import type { ObjectStore } from "#api/gen/object-store.ts";
 import { serviceAccountName, type Cluster } from "#cnpg/cluster.ts";
 import { readPluginConfig } from "#cnpg/plugin-config.ts";
 import type { KubeClient } from "#kube/client.ts";
 import type { Resource } from "#kube/object.ts";
+import type { StoreCaches } from "../repositories.ts";
 import { planAccess } from "./access.ts";
 
 const rbac = { group: "rbac.authorization.k8s.io", version: "v1", namespaced: true } as const;
@@ -23,21 +23,26 @@ export interface AccessKeeper {
 
 export function createAccessKeeper(
   client: KubeClient,
-  findStore: (namespace: string, name: string) => ObjectStore | undefined,
+  caches: { readonly [Kind in keyof StoreCaches]: Pick<StoreCaches[Kind], "get"> },
 ): AccessKeeper {
   const applied = new Map<string, { readonly digest: string; readonly at: number }>();
 
   return {
     async ensure(cluster, signal) {
       const { namespace, name, uid = "" } = cluster.metadata;
-      const storeNames = readPluginConfig(cluster).stores.flatMap(({ kind, name: store }) =>
-        kind === "ObjectStore" ? [store] : [],
-      );
+      const { stores: referred, own } = readPluginConfig(cluster);
+      const named = (kind: "ObjectStore" | "Stanza"): string[] =>
+        referred.filter((store) => store.kind === kind).map((store) => store.name);
+      const [storeNames, stanzaNames] = [named("ObjectStore"), named("Stanza")];
+      const ownStanza = own?.kind === "store" && own.store.kind === "Stanza" ? own.store.name : undefined;
       const access = planAccess({
         cluster: { namespace, name, uid },
         serviceAccount: serviceAccountName(cluster),
         storeNames,
-        stores: storeNames.flatMap((store) => findStore(namespace, store) ?? []),
+        stores: storeNames.flatMap((store) => caches.stores.get({ namespace, name: store }) ?? []),
+        stanzaNames,
+        stanzas: stanzaNames.flatMap((stanza) => caches.stanzas.get({ namespace, name: stanza }) ?? []),
+        ...(ownStanza !== undefined && { ownStanza }),
       });
       const digest = createHash("sha256").update(JSON.stringify(access)).digest("base64");
       const known = applied.get(uid);

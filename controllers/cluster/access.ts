@@ -2,8 +2,10 @@
 // The Role names every object; a rule whose list of names would be empty is left out, because to Kubernetes an empty
 // list means all of them.
 import { apiVersion, group } from "#api/kinds.ts";
+import { stanzaLease } from "#api/names.ts";
 import type { ObjectStore } from "#api/gen/object-store.ts";
 import type { InstanceReport } from "#api/gen/instance-report.ts";
+import type { Stanza } from "#api/gen/stanza.ts";
 import type { KubeObject, OwnerReference } from "#kube/object.ts";
 
 export interface AccessInput {
@@ -14,6 +16,11 @@ export interface AccessInput {
   readonly storeNames: readonly string[];
   /** Those of them that exist. */
   readonly stores: readonly ObjectStore[];
+  /** The same of Stanzas. */
+  readonly stanzaNames: readonly string[];
+  readonly stanzas: readonly Stanza[];
+  /** The Stanza that it archives to: only there does it change anything. */
+  readonly ownStanza?: string;
 }
 
 interface Rule {
@@ -54,11 +61,19 @@ export function planAccess(input: AccessInput): Access {
     ownerReferences: [owner],
   });
   const name = `${cluster.name}-holdfast`;
+  const secrets = [...input.stores.flatMap(secretsOf), ...input.stanzas.flatMap(secretsOfStanza)];
   const rules: readonly Rule[] = [
     { apiGroups: [group], resources: ["instancereports"], resourceNames: [cluster.name], verbs: ["get", "watch"] },
     { apiGroups: [group], resources: ["instancereports/status"], resourceNames: [cluster.name], verbs: ["patch"] },
     { apiGroups: [group], resources: ["objectstores"], resourceNames: sorted(input.storeNames), verbs: ["get"] },
-    { apiGroups: [""], resources: ["secrets"], resourceNames: sorted(input.stores.flatMap(secretsOf)), verbs: ["get"] },
+    { apiGroups: [group], resources: ["stanzas"], resourceNames: sorted(input.stanzaNames), verbs: ["get"] },
+    { apiGroups: [""], resources: ["secrets"], resourceNames: sorted(secrets), verbs: ["get"] },
+    {
+      apiGroups: ["coordination.k8s.io"],
+      resources: ["leases"],
+      resourceNames: input.ownStanza === undefined ? [] : [stanzaLease(input.ownStanza)],
+      verbs: ["get", "update"],
+    },
   ];
   return {
     role: {
@@ -87,6 +102,20 @@ export function secretsOf(store: ObjectStore): string[] {
     s3Credentials?.secretAccessKey,
     s3Credentials?.region,
     s3Credentials?.sessionToken,
+  ];
+  return selectors.flatMap((selector) => (selector === undefined ? [] : [selector.name]));
+}
+
+/** The same of a Stanza. */
+export function secretsOfStanza({ spec: { stanzaConfiguration } }: Stanza): string[] {
+  const { s3Repositories = [], azureRepositories = [] } = stanzaConfiguration;
+  const selectors = [
+    ...s3Repositories.flatMap(({ secretRef }) => [secretRef?.accessKeyId, secretRef?.secretAccessKey]),
+    ...azureRepositories.map(({ secretRef }) => secretRef?.keyReference),
+    ...[...s3Repositories, ...azureRepositories].flatMap(({ endpointCA, cipherConfig }) => [
+      endpointCA,
+      cipherConfig?.encryptionPass,
+    ]),
   ];
   return selectors.flatMap((selector) => (selector === undefined ? [] : [selector.name]));
 }

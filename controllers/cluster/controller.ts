@@ -2,7 +2,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { instanceReports } from "#api/kinds.ts";
 import type { InstanceReport } from "#api/gen/instance-report.ts";
-import type { ObjectStore } from "#api/gen/object-store.ts";
 import { decodeBackup } from "#cnpg/backup.ts";
 import { decodeCluster } from "#cnpg/cluster.ts";
 import { isPluginEnabled, readPluginConfig } from "#cnpg/plugin-config.ts";
@@ -12,27 +11,28 @@ import { ownKey, sourceOf, type Reconcile, type Source } from "#kube/controller.
 import type { EventRecorder } from "#kube/events.ts";
 import type { Informer } from "#kube/informer.ts";
 import { keyOfObject, type KubeObject } from "#kube/object.ts";
+import type { StoreCaches } from "../repositories.ts";
+import type { StoreKind } from "../store-key.ts";
 import type { AccessKeeper } from "./access-keeper.ts";
 import { planAnnouncements, planWishes, runningBackups } from "./plan.ts";
 
-export interface ClusterDeps {
+export interface ClusterDeps extends StoreCaches {
   readonly client: KubeClient;
   readonly clusters: Informer<KubeObject>;
-  readonly stores: Informer<ObjectStore>;
   readonly reports: Informer<InstanceReport>;
   readonly cnpgBackups: Informer<KubeObject>;
   readonly access: AccessKeeper;
   readonly events: EventRecorder;
 }
 
-export function clusterSources({ clusters, stores, reports, cnpgBackups: works }: ClusterDeps): Source[] {
-  const usersOf = (store: ObjectStore) =>
+export function clusterSources({ clusters, stores, stanzas, reports, cnpgBackups: works }: ClusterDeps): Source[] {
+  const usersOf = (kind: StoreKind) => (store: KubeObject) =>
     clusters
       .list()
       .filter(({ metadata }) => metadata.namespace === store.metadata.namespace)
       .filter((object) =>
         readPluginConfig(decodeCluster(object)).stores.some(
-          ({ kind, name }) => kind === "ObjectStore" && name === store.metadata.name,
+          (referred) => referred.kind === kind && referred.name === store.metadata.name,
         ),
       )
       .map(keyOfObject);
@@ -40,7 +40,13 @@ export function clusterSources({ clusters, stores, reports, cnpgBackups: works }
     const { cluster } = decodeBackup(work).spec;
     return cluster === "" ? [] : [{ name: cluster, namespace: work.metadata.namespace ?? "" }];
   };
-  return [sourceOf(clusters, ownKey), sourceOf(stores, usersOf), sourceOf(reports, ownKey), sourceOf(works, clusterOf)];
+  return [
+    sourceOf(clusters, ownKey),
+    sourceOf(stores, usersOf("ObjectStore")),
+    sourceOf(stanzas, usersOf("Stanza")),
+    sourceOf(reports, ownKey),
+    sourceOf(works, clusterOf),
+  ];
 }
 
 export function clusterReconcile(deps: ClusterDeps): Reconcile {

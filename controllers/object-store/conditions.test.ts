@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { ObjectStore } from "#api/gen/object-store.ts";
 import { checkNames, notRunAfter, passed, stated, type Check, type CheckName } from "#store/check.ts";
-import { obstacleIn, storeConditions, type Problem, type Verdict } from "./conditions.ts";
+import type { Verdict } from "../verdict.ts";
+import type { Problem } from "../opening-problem.ts";
+import { obstacleIn, storeConditions } from "./conditions.ts";
 
 const store = (endpointURL?: string): ObjectStore => ({
   metadata: { name: "minio", namespace: "db", uid: "u", generation: 3 },

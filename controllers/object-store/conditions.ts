@@ -1,23 +1,12 @@
 // What the checks of the last preflight mean for an ObjectStore's conditions. Pure. True is proven by a check that
 // passed, False by one that the store's answer failed; everything else is Unknown, a lost connection too.
-import type { ConditionType, Reason } from "#api/conditions.ts";
+import type { Reason } from "#api/conditions.ts";
 import type { ObjectStore } from "#api/gen/object-store.ts";
 import { summariseReady } from "#kube/conditions.ts";
 import { isGood, type Check, type CheckName } from "#store/check.ts";
 import type { Meaning } from "#store/reasons.ts";
-
-export interface Verdict {
-  readonly type: ConditionType;
-  readonly status: "True" | "False" | "Unknown";
-  readonly reason: Reason;
-  readonly message: string;
-}
-
-/** Why a store could not be opened, or not be read. */
-export interface Problem extends Meaning {
-  /** Path of the field that it is about, where it is about one. */
-  readonly field?: string;
-}
+import type { Problem } from "../opening-problem.ts";
+import type { Verdict } from "../verdict.ts";
 
 export interface Tried {
   /** Of the last preflight; empty when the store could not be opened. */

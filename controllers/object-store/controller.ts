@@ -5,22 +5,20 @@ import type { Archive } from "#api/gen/archive.ts";
 import type { Backup } from "#api/gen/backup.ts";
 import type { InstanceReport } from "#api/gen/instance-report.ts";
 import type { ObjectStore } from "#api/gen/object-store.ts";
-import { decodeCluster } from "#cnpg/cluster.ts";
-import { readPluginConfig } from "#cnpg/plugin-config.ts";
 import type { KubeClient } from "#kube/client.ts";
 import { ownKey, sourceOf, type Reconcile, type Source } from "#kube/controller.ts";
 import type { EventRecorder } from "#kube/events.ts";
 import type { Informer } from "#kube/informer.ts";
-import { keyOf, type KubeObject, type ObjectKey } from "#kube/object.ts";
+import { keyOf, type KubeObject } from "#kube/object.ts";
 import { createStatusWriter, type StatusWriter } from "#kube/status-writer.ts";
-import type { Logger } from "#observe/logger.ts";
+import { livingClusters, reportNews } from "../archive/living.ts";
+import { deletedRecords, makeRecords } from "../archive/make-records.ts";
+import { keepMeasurements, statusOf } from "../archive/status.ts";
+import { archivesOf, removeArchives, writeArchive } from "../archive/write.ts";
 import type { Catalogs } from "../catalogs.ts";
 import type { Trigger } from "../trigger.ts";
-import { isContradicted } from "./archive-conditions.ts";
 import { lookAtStore, type Known, type OpenStore, type Preflight } from "./observe.ts";
-import { planStore, type LivingCluster, type PlannedArchive, type StorePlan } from "./plan.ts";
-import { deletedRecords, makeRecords } from "./records.ts";
-import { keepMeasurements, statusOf } from "./status.ts";
+import { planStore, type StorePlan } from "./plan.ts";
 
 export interface StoreDeps {
   readonly client: KubeClient;
@@ -40,20 +38,14 @@ export interface StoreDeps {
  * read at an interval.
  */
 export function storeSources(deps: StoreDeps): Source[] {
-  const { stores, archives, clusters, reports, lookAtStore: trigger } = deps;
+  const { stores, archives, clusters, lookAtStore: trigger } = deps;
   const quiet = (informer: Informer<KubeObject>) => sourceOf(informer, () => []);
-  const news = (report: InstanceReport): ObjectKey[] =>
-    archives.list().flatMap((archive) => {
-      const name = archive.status?.repository?.name;
-      if (name === undefined || !isContradicted(archive, report, new Date())) return [];
-      return [{ namespace: report.metadata.namespace ?? "", name }];
-    });
   return [
     sourceOf(stores, ownKey),
     quiet(archives),
-    deletedRecords(deps),
+    deletedRecords(deps, "ObjectStore"),
     quiet(clusters),
-    sourceOf(reports, news),
+    reportNews(deps, "ObjectStore"),
     trigger,
   ];
 }
@@ -73,11 +65,12 @@ export function storeReconcile(deps: StoreDeps): Reconcile {
   const memories = new Map<string, Memory>();
 
   return async (key, signal, logger) => {
+    const storeKey = { ...key, kind: "ObjectStore" } as const;
     const id = keyOf(key);
     const store = deps.stores.get(key);
     if (store === undefined || store.metadata.deletionTimestamp !== undefined) {
       memories.delete(id);
-      deps.catalogs.delete(id);
+      deps.catalogs.delete(storeKey);
       return {};
     }
     const memory = memories.get(id);
@@ -96,8 +89,8 @@ export function storeReconcile(deps: StoreDeps): Reconcile {
     memories.set(id, { known: look.known, ...(made && { preflight: made }) });
     // First of all: what stops one Archive from being written must not keep a backup from being judged.
     const problem = content.kind === "usable" ? undefined : { reason: content.reason, message: content.message };
-    const read = content.kind === "usable" ? look.known.catalogs : deps.catalogs.get(id)?.catalogs;
-    deps.catalogs.set(id, {
+    const read = content.kind === "usable" ? look.known.catalogs : deps.catalogs.get(storeKey)?.catalogs;
+    deps.catalogs.set(storeKey, {
       storeUid: store.metadata.uid ?? "",
       startedAt,
       catalogs: read,
@@ -105,22 +98,22 @@ export function storeReconcile(deps: StoreDeps): Reconcile {
     });
 
     const now = new Date();
-    const namespace = store.metadata.namespace ?? "";
-    const inNamespace = ({ metadata }: KubeObject) => metadata.namespace === namespace;
-    const archives = deps.archives.list().filter((archive) => inNamespace(archive) && isOf(archive, store));
+    const { namespace } = store.metadata;
+    const archives = archivesOf(deps, store);
     const plan = planStore({
       store,
       checks: preflight?.checks ?? [],
       content,
       archives,
-      backups: deps.backups.list().filter(inNamespace),
-      clusters: livingClusters(deps, key),
+      backups: deps.backups.list().filter(({ metadata }) => metadata.namespace === namespace),
+      clusters: byServer(livingClusters(deps, storeKey)),
       now,
     });
     await writeStore(storeStatus, deps.events, { store, plan, now, signal });
-    for (const planned of plan.archives) await writeArchive(deps, archiveStatus, { store, planned, now, signal });
-    if (content.kind === "usable") await removeArchives(deps, { archives, plan, logger, signal });
-    await makeRecords(deps, plan.records, { store: id, startedAt, logger, signal });
+    const written = { store: { kind: "ObjectStore", object: store }, writer: archiveStatus, now, signal } as const;
+    for (const planned of plan.archives) await writeArchive(deps, { ...written, planned });
+    if (content.kind === "usable") await removeArchives(deps, { archives, planned: plan.archives, logger, signal });
+    await makeRecords(deps, plan.records, { store: storeKey, startedAt, logger, signal });
     return { requeueAfterMs: plan.requeueAfterMs };
   };
 }
@@ -128,23 +121,8 @@ export function storeReconcile(deps: StoreDeps): Reconcile {
 const isReady = (store: ObjectStore): boolean =>
   store.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
 
-const isOf = (archive: Archive, store: ObjectStore): boolean =>
-  archive.metadata.ownerReferences?.some((owner) => owner.uid === store.metadata.uid) ?? false;
-
-/** Clusters that archive to the store now, by server name. */
-function livingClusters({ clusters, reports }: StoreDeps, key: ObjectKey) {
-  const living = new Map<string, readonly LivingCluster[]>();
-  for (const object of clusters.list()) {
-    if (object.metadata.namespace !== key.namespace) continue;
-    const { own } = readPluginConfig(decodeCluster(object));
-    if (own?.kind !== "store" || own.store.kind !== "ObjectStore" || own.store.name !== key.name) continue;
-    const { name, namespace } = object.metadata;
-    const report = reports.get({ name, ...(namespace !== undefined && { namespace }) });
-    const others = living.get(own.store.serverName) ?? [];
-    living.set(own.store.serverName, [...others, { name, ...(report && { report }) }]);
-  }
-  return living;
-}
+const byServer = (living: ReturnType<typeof livingClusters>) =>
+  Map.groupBy(living, ({ store }) => (store.kind === "ObjectStore" ? store.serverName : ""));
 
 interface StoreWrite {
   readonly store: ObjectStore;
@@ -169,56 +147,4 @@ async function writeStore(
     message: ready.message,
   } as const;
   await events.record({ ...store, apiVersion, kind: "ObjectStore" }, event, signal);
-}
-
-interface ArchiveWrite {
-  readonly store: ObjectStore;
-  readonly planned: PlannedArchive;
-  readonly now: Date;
-  readonly signal: AbortSignal;
-}
-
-async function writeArchive(
-  deps: StoreDeps,
-  writer: StatusWriter,
-  { store, planned, now, signal }: ArchiveWrite,
-): Promise<void> {
-  const namespace = store.metadata.namespace ?? "";
-  const owner = {
-    apiVersion,
-    kind: "ObjectStore",
-    name: store.metadata.name,
-    uid: store.metadata.uid ?? "",
-    controller: true,
-  };
-  const metadata = { name: planned.name, namespace, labels: planned.labels, ownerReferences: [owner] };
-  const existing = deps.archives.get({ namespace, name: planned.name });
-  const isSame = existing !== undefined && JSON.stringify(existing.metadata.labels) === JSON.stringify(planned.labels);
-  const archive = isSame
-    ? existing
-    : await deps.client.apply<Archive>(archiveKind, { metadata }, { fieldManager: "holdfast", signal });
-  const status = { ...planned.facts, ...statusOf(archive, planned.verdicts, now) };
-  await writer.write(archive, keepMeasurements(archive.status, status, "lastSyncTime", now), signal);
-}
-
-/** Servers that the store no longer holds. */
-async function removeArchives(
-  { client }: StoreDeps,
-  {
-    archives,
-    plan,
-    logger,
-    signal,
-  }: { archives: readonly Archive[]; plan: StorePlan; logger: Logger; signal: AbortSignal },
-): Promise<void> {
-  const wanted = new Set(plan.archives.map(({ name }) => name));
-  for (const { metadata } of archives.filter((archive) => !wanted.has(archive.metadata.name))) {
-    logger.info({ name: metadata.name, why: "the store no longer holds this server" }, "removing an Archive");
-    const { name, namespace, uid } = metadata;
-    await client.delete(
-      archiveKind,
-      { name, ...(namespace !== undefined && { namespace }) },
-      { signal, ...(uid !== undefined && { uid }) },
-    );
-  }
 }

@@ -9,13 +9,12 @@ import { recoveryWindow } from "#repository/recovery-window.ts";
 import type { NewestWal, Owner, Repository } from "#repository/repository.ts";
 import { withDeadline } from "#std/abort.ts";
 import type { Check } from "#store/check.ts";
-import { StoreConfigError } from "#store/config.ts";
-import { isStoreError } from "#store/errors.ts";
 import { preflight } from "#store/preflight.ts";
-import { meaningOf, withHint } from "#store/reasons.ts";
 import type { ObjectStore } from "#store/store.ts";
-import { obstacleIn, type Problem } from "./conditions.ts";
-import type { ObservedServer, StoreContent } from "./plan.ts";
+import { outOfTime, problemOf, type Problem } from "../opening-problem.ts";
+import { obstacleIn } from "./conditions.ts";
+import type { ObservedServer } from "../archive/plan.ts";
+import type { StoreContent } from "./plan.ts";
 
 export interface OpenedStore {
   readonly store: ObjectStore;
@@ -61,11 +60,7 @@ export interface LookOptions {
 export async function lookAtStore(object: StoreObject, options: LookOptions): Promise<Look> {
   const { signal: outer, limitMs = 50_000 } = options;
   const signal = withDeadline(outer, limitMs);
-  const tooSlow: Problem = {
-    kind: "unknown",
-    reason: "StoreError",
-    message: `the look at it was not through within ${Math.ceil(limitMs / 1000)} s`,
-  };
+  const tooSlow = outOfTime(limitMs);
   if (!validate(object.spec)) {
     const message = describeViolations("spec", validate.errors);
     return { content: { kind: "refused", reason: "InvalidSpec", message }, known: options.known ?? nothingAt("") };
@@ -165,26 +160,5 @@ async function readOwner(repository: Repository, server: string, signal: AbortSi
   } catch (error) {
     if (error instanceof RepositoryError) return undefined;
     throw error;
-  }
-}
-
-/** A refusal is proven; silence is not. */
-function problemOf(error: unknown): Problem {
-  if (isStoreError(error)) return meaningOf(error);
-  if (!(error instanceof StoreConfigError))
-    return { kind: "unknown", reason: "StoreError", message: error instanceof Error ? error.message : String(error) };
-  const place = error.field === undefined ? "" : `${error.field}: `;
-  const message = withHint(`${place}${error.message}`, error.hint);
-  const about = { message, ...(error.field !== undefined && { field: error.field }) };
-  switch (error.kind) {
-    case "Unavailable":
-      return { kind: "unknown", reason: "Progressing", ...about };
-    case "Unsupported":
-      return { kind: "refused", reason: "InvalidSpec", ...about };
-    case "StoreNotFound":
-    case "SecretNotFound":
-    case "SecretKeyMissing":
-    case "InvalidSpec":
-      return { kind: "refused", reason: error.kind, ...about };
   }
 }

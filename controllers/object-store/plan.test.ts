@@ -5,9 +5,10 @@ import type { ObjectStore } from "#api/gen/object-store.ts";
 import type { InstanceReport } from "#api/gen/instance-report.ts";
 import type { BackupRecord } from "#repository/catalog.ts";
 import { checkNames, passed } from "#store/check.ts";
-import { isContradicted } from "./archive-conditions.ts";
-import type { Problem } from "./conditions.ts";
-import { planStore, type ObservedServer, type ObservedStore, type StoreContent } from "./plan.ts";
+import { isContradicted } from "../archive/conditions.ts";
+import type { ObservedServer } from "../archive/plan.ts";
+import type { Problem } from "../opening-problem.ts";
+import { planStore, type ObservedStore, type StoreContent } from "./plan.ts";
 
 const now = new Date("2026-11-21T12:00:00Z");
 const store: ObjectStore = {

@@ -1,41 +1,32 @@
 // What one look at a store means: the ObjectStore's status, an Archive for each server in it, and a record for each
 // backup that has none. Pure. A store that could not be read changes no fact that was read before: those stand with
 // CatalogSynced Unknown beside them.
-import { isObjectName, labels, objectName, shortHash } from "#api/names.ts";
-import { apiVersion } from "#api/kinds.ts";
+import { shortHash } from "#api/names.ts";
 import type { Archive } from "#api/gen/archive.ts";
 import type { Backup } from "#api/gen/backup.ts";
 import type { ObjectStore } from "#api/gen/object-store.ts";
-import type { InstanceReport } from "#api/gen/instance-report.ts";
-import type { BackupRecord, Catalog } from "#repository/catalog.ts";
 import type { Check } from "#store/check.ts";
+import {
+  doneOf,
+  msUntilReportIsOld,
+  planArchive,
+  planUnread,
+  type ArchiveInput,
+  type LivingCluster,
+  type ObservedServer,
+  type PlannedArchive,
+} from "../archive/plan.ts";
+import { planRecords, type PlannedRecord } from "../archive/plan-records.ts";
 import { formatBytes } from "../backup/status.ts";
-import { archiveConditions, primaryEntry, reportAgeMaxMs, reportAgeMs } from "./archive-conditions.ts";
-import { storeConditions, type Problem, type Verdict } from "./conditions.ts";
-
-export interface ObservedServer {
-  readonly server: string;
-  readonly catalog: Catalog;
-  readonly newestWal?: { readonly name: string; readonly time: Date };
-  /** The cluster that owner.json names. */
-  readonly owner?: {
-    readonly systemID: string;
-    readonly cluster: { readonly namespace: string; readonly name: string };
-  };
-  /** First recoverable moment and the newest that the archive reaches. */
-  readonly window?: { readonly from: Date; readonly to?: Date };
-}
+import type { Problem } from "../opening-problem.ts";
+import type { Verdict } from "../verdict.ts";
+import { storeConditions } from "./conditions.ts";
 
 /** What a store that could be read holds. */
 export interface StoreContent {
   readonly kind: "usable";
   readonly servers: readonly ObservedServer[];
   readonly conditionalPut: boolean;
-}
-
-export interface LivingCluster {
-  readonly name: string;
-  readonly report?: InstanceReport;
 }
 
 export interface ObservedStore {
@@ -50,18 +41,6 @@ export interface ObservedStore {
   /** Living Clusters of the namespace that are told to archive to this store, by server name. */
   readonly clusters: ReadonlyMap<string, readonly LivingCluster[]>;
   readonly now: Date;
-}
-
-export interface PlannedArchive {
-  readonly name: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly facts: Omit<NonNullable<Archive["status"]>, "conditions" | "observedGeneration">;
-  readonly verdicts: readonly Verdict[];
-}
-
-export interface PlannedRecord {
-  readonly object: Backup;
-  readonly why: string;
 }
 
 export interface StorePlan {
@@ -93,14 +72,23 @@ export function planStore(observed: ObservedStore): StorePlan {
       serverRecoveryWindow: Object.fromEntries(servers.map((server) => [server.server, recoveryWindow(server)])),
     },
     verdicts,
-    archives: content.servers.map((server) => planArchive(observed, server)),
-    records: content.servers.flatMap((server) => planRecords(observed, server)),
+    archives: content.servers.map((server) => planArchive(inputOf(observed, server))),
+    records: content.servers.flatMap((server) =>
+      planRecords({ ...inputOf(observed, server), backups: observed.backups }),
+    ),
     requeueAfterMs: Math.min(
       isReady ? requeueReadyMs(store) : requeueFailingMs,
-      ...servers.map((server) => msUntilReportIsOld(observed, server)),
+      ...servers.map((server) => msUntilReportIsOld(inputOf(observed, server))),
     ),
   };
 }
+
+const inputOf = ({ store, clusters, now }: ObservedStore, server: ObservedServer): ArchiveInput => ({
+  store: { kind: "ObjectStore", object: store },
+  server,
+  clusters: clusters.get(server.server) ?? [],
+  now,
+});
 
 /** A minute, spread by name so that many stores are not read at the same moment. */
 const requeueReadyMs = (store: ObjectStore): number =>
@@ -121,21 +109,11 @@ function withoutReading(
     facts: { ...previous, ...told },
     archives: archives
       .filter((archive) => archive.status?.repository?.uid === store.metadata.uid)
-      .map((archive) => {
-        const { conditions: _old, observedGeneration: _seen, ...facts } = archive.status ?? {};
-        return {
-          name: archive.metadata.name,
-          labels: archive.metadata.labels ?? {},
-          facts,
-          verdicts: [{ type: "Ready", ...verdict } as const, { type: "CatalogSynced", ...verdict } as const],
-        };
-      }),
+      .map((archive) => planUnread(archive, verdict)),
     records: [],
     requeueAfterMs: requeueFailingMs,
   };
 }
-
-const doneOf = (catalog: Catalog): BackupRecord[] => catalog.backups.filter((backup) => backup.status === "done");
 
 /** Of all servers together: the newest moments, and the size where every backup says its own. */
 function totals(servers: readonly ObservedServer[]) {
@@ -174,128 +152,6 @@ function recoveryWindow(server: ObservedServer) {
     ...(last && { lastSuccessfulBackupTime: seconds(last) }),
     ...(failedTime && { lastFailedBackupTime: seconds(failedTime) }),
   };
-}
-
-/** A silent sidecar changes nothing that would call for another look. */
-function msUntilReportIsOld(observed: ObservedStore, server: ObservedServer): number {
-  const report = livingOf(observed, server)?.report;
-  const leftMs = reportAgeMaxMs - reportAgeMs(report && primaryEntry(report), observed.now);
-  return leftMs < 0 ? Infinity : leftMs + 1_000;
-}
-
-function planArchive(observed: ObservedStore, server: ObservedServer): PlannedArchive {
-  const { store, now } = observed;
-  const living = livingOf(observed, server);
-  const done = doneOf(server.catalog);
-  const last = done.at(-1);
-  const primary = living?.report && primaryEntry(living.report);
-  const owner = server.owner;
-  const cluster =
-    living !== undefined
-      ? { name: living.name, living: true }
-      : owner && { namespace: owner.cluster.namespace, name: owner.cluster.name, living: false };
-  return {
-    name: objectName(store.metadata.name, server.server),
-    labels: {
-      ...storeLabel(store),
-      ...(cluster && isObjectName(cluster.name) && { [labels.cluster]: cluster.name }),
-    },
-    facts: {
-      repository: { kind: "ObjectStore", name: store.metadata.name, uid: store.metadata.uid ?? "" },
-      serverName: server.server,
-      ...(cluster && { cluster }),
-      ...((owner?.systemID ?? last?.systemId) !== undefined && { systemID: owner?.systemID ?? last?.systemId }),
-      ...(server.window && { windowFrom: seconds(server.window.from) }),
-      ...(server.window?.to && { windowTo: seconds(server.window.to) }),
-      backups: done.length,
-      failedBackups: server.catalog.backups.filter((backup) => backup.status === "failed").length,
-      ...(last?.endTime && { lastBackup: { id: last.id, time: seconds(last.endTime) } }),
-      ...(server.newestWal && { lastWal: { name: server.newestWal.name, time: seconds(server.newestWal.time) } }),
-      ...(primary?.readyFiles !== undefined && { readyFiles: primary.readyFiles }),
-      lastSyncTime: seconds(now),
-    } as PlannedArchive["facts"],
-    verdicts: archiveConditions({ catalog: server.catalog, backups: done.length, now, ...(living && { primary }) }),
-  };
-}
-
-/** When several are told to archive under one name, only the owner can: the others are refused by their sidecars. */
-function livingOf({ store, clusters }: ObservedStore, { server, owner }: ObservedServer): LivingCluster | undefined {
-  const candidates = clusters.get(server) ?? [];
-  const isHere = owner?.cluster.namespace === store.metadata.namespace;
-  return candidates.find(({ name }) => isHere && name === owner?.cluster.name) ?? candidates[0];
-}
-
-/** Records for those backups of a server that no Backup stands for. */
-function planRecords(observed: ObservedStore, server: ObservedServer): PlannedRecord[] {
-  const { store, backups } = observed;
-  const uid = store.metadata.uid;
-  const standing = backups.filter((backup) => isOf(backup, store, server.server));
-  const known = new Set(standing.flatMap((backup) => idOf(backup) ?? []));
-  const taken = new Set(backups.map((backup) => backup.metadata.name));
-  const namesOf = ({ metadata }: Backup) => [metadata.name, metadata.labels?.[labels.cnpgBackup] ?? metadata.name];
-  // A request whose id is not in its status yet is known by the name that it gave to the backup.
-  const pending = new Set(
-    standing
-      .filter((backup) => backup.spec.cluster !== undefined && idOf(backup) === undefined)
-      .filter(({ status }) => status?.phase !== "Failed")
-      .flatMap(namesOf),
-  );
-  // Whoever bears the name stands for its failed attempts too.
-  const bearers = new Set(standing.flatMap(namesOf));
-  const isCovered = ({ id, name = "", status }: BackupRecord): boolean =>
-    known.has(id) || pending.has(name) || (status === "failed" && bearers.has(name));
-  const living = livingOf(observed, server)?.name ?? server.owner?.cluster.name;
-  // Of an attempt and its retry under one name, the one that counts keeps it.
-  const ordered = ["done", "failed"].flatMap((status) =>
-    server.catalog.backups.filter((record) => record.status === status),
-  );
-  return ordered.flatMap((record) => {
-    if (isCovered(record)) return [];
-    if (record.name !== undefined) bearers.add(record.name);
-    const wanted =
-      record.name !== undefined && isObjectName(record.name)
-        ? record.name
-        : `${objectName(server.server)}-${objectName(record.id.toLowerCase())}`;
-    const name = taken.has(wanted)
-      ? `${wanted.slice(0, 57)}-${shortHash(`${uid}/${server.server}/${record.id}`)}`
-      : wanted;
-    taken.add(name);
-    const object: Backup = {
-      apiVersion,
-      kind: "Backup",
-      metadata: {
-        name,
-        namespace: store.metadata.namespace ?? "",
-        labels: {
-          ...storeLabel(store),
-          ...(living !== undefined && isObjectName(living) && { [labels.cluster]: living }),
-        },
-      },
-      spec: {
-        repository: { kind: "ObjectStore", name: store.metadata.name, serverName: server.server },
-        backupId: record.id,
-      },
-    };
-    return [{ object, why: `backup ${record.id} of server ${server.server} has no record` }];
-  });
-}
-
-export const idOf = (backup: Backup): string | undefined => backup.spec.backupId ?? backup.status?.backupId;
-
-/** A longer name cannot be a label. */
-const storeLabel = ({ metadata }: ObjectStore): Readonly<Record<string, string>> =>
-  metadata.name.length > 63 ? {} : { [labels.store]: metadata.name };
-
-/** Whether a Backup stands for something in this store under this server name. */
-function isOf(backup: Backup, store: ObjectStore, server: string): boolean {
-  const { spec, status } = backup;
-  if (spec.repository !== undefined)
-    return spec.repository.name === store.metadata.name && spec.repository.serverName === server;
-  // A request that has its id but not its place yet must not get a second record meanwhile. By name, as a Backup looks
-  // for its store: in one that was made again under its name, it stands for what it finds there.
-  return (
-    status?.repository === undefined || (status.repository.name === store.metadata.name && status.serverName === server)
-  );
 }
 
 /** Kubernetes times have whole seconds. */

@@ -10,6 +10,10 @@ export const conditionTypes = [
   "Writable",
   "CatalogSynced",
   "Archiving",
+  "StanzaCreated",
+  "RepositoriesReachable",
+  "Redundant",
+  "Encrypted",
   "Reconciling",
   "Stalled",
 ] as const;
@@ -35,6 +39,13 @@ export const reasons = [
   "StoreNotFound",
   "AddressingMismatch",
   "NotChecked",
+  // How the repositories of a Stanza stand.
+  "NoStanza",
+  "SingleRepository",
+  "RepositoryDown",
+  "RepositoryBehind",
+  "RepositoryMismatch",
+  "NotEncrypted",
   // What the catalog holds.
   "MetadataUnreadable",
   "NoBackup",

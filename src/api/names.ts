@@ -15,6 +15,9 @@ export const labels = {
   schedule: "holdfast.dev/schedule",
 } as const;
 
+/** The Lease under which backups, deletions and retention of a Stanza take turns, by the name of the Stanza object. */
+export const stanzaLease = (stanza: string): string => `holdfast-stanza-${stanza}`;
+
 export const annotations = {
   /** On our Backup that a schedule made: the planned time of the run. */
   planned: "holdfast.dev/planned",

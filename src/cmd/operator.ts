@@ -14,6 +14,7 @@ import { createReplicaCaches } from "./operator/caches.ts";
 import { lead } from "./operator/lead.ts";
 import { serveCnpg } from "./operator/serve.ts";
 import { createRecoveryGate } from "./operator/recovery-gate.ts";
+import { createOperatorStanzas } from "./operator/stanzas.ts";
 import { createOperatorStores } from "./operator/stores.ts";
 import { stopSignal } from "./stop-signal.ts";
 
@@ -33,13 +34,12 @@ const background = new AbortController();
 const running = informers.map((informer) => informer.run(background.signal));
 
 const stores = createOperatorStores(client, caches.stores, logger);
-const access = createAccessKeeper(client, (storeNamespace, name) =>
-  caches.stores.get({ namespace: storeNamespace, name }),
-);
+const stanzas = createOperatorStanzas(client, caches.stanzas, logger);
+const access = createAccessKeeper(client, caches);
 const leadership = runWhenLeader(
   { client, lease: { namespace, name: "holdfast" }, identity: pod, logger },
   signal,
-  (leading) => lead({ client, namespace, pod, caches, access, stores, certificates, logger }, leading),
+  (leading) => lead({ client, namespace, pod, caches, access, stores, stanzas, certificates, logger }, leading),
 );
 
 await Promise.all(informers.map((informer) => informer.synced(signal)));
@@ -58,4 +58,5 @@ await leadership.catch((error: unknown) => logger.error({ err: error }, "leading
 background.abort();
 await Promise.all(running);
 stores.close();
+stanzas.close();
 transport.close();

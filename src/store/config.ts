@@ -45,8 +45,10 @@ export interface StoreConfig {
   readonly bucket: string;
   /** Before every key: "" or a path that ends in "/". */
   readonly prefix: string;
-  /** The provider's own when absent. With one, buckets are addressed by path. */
+  /** The provider's own when absent. */
   readonly endpoint?: string;
+  /** How requests name the bucket at an endpoint that is given: in the path when absent. */
+  readonly addressing?: "path" | "host";
   /** Kubernetes namespace in which an endpoint's host name without dots is looked up; that of this pod when absent. */
   readonly namespace?: string;
   /** What the environment or the provider says when absent. */
@@ -54,6 +56,8 @@ export interface StoreConfig {
   readonly credentials: StoreCredentials;
   /** Certificates (PEM) that replace the well-known authorities. */
   readonly ca?: string;
+  /** Whether the endpoint's certificate is verified: it is, when absent. */
+  readonly verifyTls?: boolean;
   /** Whether the provider is known to refuse to replace an object; assumed when absent. */
   readonly conditionalPut?: boolean;
   readonly transfer: TransferSettings;

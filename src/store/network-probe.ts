@@ -11,6 +11,8 @@ export interface Endpoint {
   readonly lookup?: LookupFunction;
   /** Certificates (PEM) that replace the well-known authorities. */
   readonly ca?: string;
+  /** Whoever answers is trusted. */
+  readonly anyCertificate?: boolean;
 }
 
 /** An address needs no look-up. */
@@ -32,14 +34,14 @@ export const connectTo = ({ host, port, lookup }: Endpoint, options: CallOptions
   opened(connect({ host, port, ...(lookup && { lookup }) }), "connect", options);
 
 export const handshakeWith = (
-  { host, port, lookup, ca }: Endpoint,
+  { host, port, lookup, ca, anyCertificate = false }: Endpoint,
   options: CallOptions & { readonly anyCertificate?: boolean },
 ): Promise<void> =>
   opened(
     connectTls({
       host,
       port,
-      rejectUnauthorized: options.anyCertificate !== true,
+      rejectUnauthorized: !(options.anyCertificate ?? anyCertificate),
       ...(isIP(host) === 0 && { servername: host }),
       ...(lookup && { lookup }),
       ...(ca !== undefined && { ca }),

@@ -22,6 +22,10 @@ const givenRegion = ({ region }: StoreConfig): string | undefined =>
 /** The region that requests are signed for. */
 export const signingRegion = (config: StoreConfig): string => givenRegion(config) ?? regionOfNowhere;
 
+/** Whether the bucket stands in the path of a request. */
+export const usesPathStyle = ({ endpoint, addressing = "path" }: StoreConfig): boolean =>
+  endpoint !== undefined && addressing === "path";
+
 export function createClient(config: StoreConfig, credentials = () => config.credentials): S3Client {
   const region = givenRegion(config);
   const agentOptions = {
@@ -33,7 +37,7 @@ export function createClient(config: StoreConfig, credentials = () => config.cre
   const client = new S3Client({
     region: region ?? regionOfNowhere,
     ...(config.endpoint !== undefined && { endpoint: config.endpoint }),
-    forcePathStyle: config.endpoint !== undefined,
+    forcePathStyle: usesPathStyle(config),
     // AWS tells where a bucket is; elsewhere a redirect to another host would be followed with our credentials.
     followRegionRedirects: region === undefined && config.endpoint === undefined,
     ...credentialsOf(credentials),
@@ -53,7 +57,11 @@ export function createClient(config: StoreConfig, credentials = () => config.cre
     requestHandler: {
       connectionTimeout: connectMs,
       httpAgent: new HttpAgent(agentOptions),
-      httpsAgent: new HttpsAgent({ ...agentOptions, ...(config.ca !== undefined && { ca: config.ca }) }),
+      httpsAgent: new HttpsAgent({
+        ...agentOptions,
+        ...(config.ca !== undefined && { ca: config.ca }),
+        rejectUnauthorized: config.verifyTls ?? true,
+      }),
     },
   });
   addHeaders(client);

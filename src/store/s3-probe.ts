@@ -13,7 +13,7 @@ import { isStoreError } from "./errors.ts";
 import { lookupIn } from "./namespace-lookup.ts";
 import { connectTo, handshakeWith, resolveHost, type Endpoint } from "./network-probe.ts";
 import type { BucketAnswer, ObjectLock, StoreAddress, StoreProbe } from "./probe.ts";
-import { signingRegion } from "./s3-client.ts";
+import { signingRegion, usesPathStyle } from "./s3-client.ts";
 import { toStoreError } from "./s3-errors.ts";
 import { translating, type S3Place } from "./s3-request.ts";
 import type { CallOptions } from "./call.ts";
@@ -24,6 +24,7 @@ export function createS3Probe(place: S3Place, config: StoreConfig): StoreProbe {
   const network = {
     ...(config.namespace !== undefined && { lookup: lookupIn(config.namespace) }),
     ...(config.ca !== undefined && { ca: config.ca }),
+    anyCertificate: config.verifyTls === false,
   };
   // Worked out when it is asked for: the data path has no use for it.
   const endpoint = (): Endpoint => ({ ...addressOf(place, config), ...network });
@@ -65,7 +66,7 @@ function addressOf({ client, bucket }: S3Place, config: StoreConfig): StoreAddre
     Region: signingRegion(config),
     UseFIPS: false,
     UseDualStack: false,
-    ...(config.endpoint !== undefined && { Endpoint: config.endpoint, ForcePathStyle: true }),
+    ...(config.endpoint !== undefined && { Endpoint: config.endpoint, ForcePathStyle: usesPathStyle(config) }),
   });
   const tls = url.protocol === "https:";
   const style = url.pathname.endsWith(`/${bucket}`) ? "path" : "virtual-host";

@@ -14,6 +14,7 @@ import { createAccessKeeper } from "#controllers/cluster/access-keeper.ts";
 import { clusterReconcile, clusterSources } from "#controllers/cluster/controller.ts";
 import { Catalogs } from "#controllers/catalogs.ts";
 import { storeReconcile, storeSources } from "#controllers/object-store/controller.ts";
+import type { StoreKey } from "#controllers/store-key.ts";
 import { Trigger } from "#controllers/trigger.ts";
 import type { KubeClient } from "#kube/client.ts";
 import { ownKey, runController, sourceOf, type Reconcile, type Source } from "#kube/controller.ts";
@@ -25,6 +26,9 @@ import { backupInfoKey, dataKey } from "#repository/barman/layout.ts";
 import { openStore } from "#store/open.ts";
 import type { ObjectStore } from "#store/store.ts";
 import { createLeaderCaches, createReplicaCaches } from "../../src/cmd/operator/caches.ts";
+import { createMutexes } from "../../src/cmd/operator/mutexes.ts";
+import { createOpenRepository } from "../../src/cmd/operator/repositories.ts";
+import { createOperatorStanzas } from "../../src/cmd/operator/stanzas.ts";
 import { createOperatorStores } from "../../src/cmd/operator/stores.ts";
 import { toolFolders } from "../cluster/build-go.ts";
 import { startApiServer, waitUntil, type ApiServer } from "./api-server.ts";
@@ -132,30 +136,39 @@ export class BackupOperator {
 
   #lead(stop: AbortSignal): Promise<unknown> {
     const { client } = this;
-    const { stores, clusters } = createReplicaCaches(client, namespace, logger);
+    const { stores, stanzas, clusters } = createReplicaCaches(client, namespace, logger);
     const own = createLeaderCaches(client, logger);
     const operatorStores = createOperatorStores(client, stores, logger);
+    const operatorStanzas = createOperatorStanzas(client, stanzas, logger);
+    const lookAtStore = new Trigger();
     const shared = {
       ...own,
       stores,
+      stanzas,
       clusters,
       client,
       openStore: operatorStores.open,
-      access: createAccessKeeper(client, (home, name) => stores.get({ namespace: home, name })),
+      openRepository: createOpenRepository({
+        stores: operatorStores,
+        stanzas: operatorStanzas,
+        mutexOf: createMutexes({ client, identity: "test", logger }),
+      }),
+      access: createAccessKeeper(client, { stores, stanzas }),
       events: createEventRecorder({ client, instance: "test", logger }),
       catalogs: new Catalogs(),
-      lookAtStore: new Trigger(),
+      lookAtStore,
+      lookAt: ({ namespace: home = "", name }: StoreKey) => lookAtStore.fire({ namespace: home, name }),
     };
     const run = (name: string, sources: readonly Source[], reconcile: Reconcile) =>
       runController({ name, sources, reconcile, concurrency: 4, logger }, stop);
-    const informers: readonly Informer<KubeObject>[] = [stores, clusters, ...Object.values(own)];
+    const informers: readonly Informer<KubeObject>[] = [stores, stanzas, clusters, ...Object.values(own)];
     return Promise.all([
       ...informers.map((informer) => informer.run(stop)),
       run("cluster", clusterSources(shared), clusterReconcile(shared)),
       run("objectstore", storeSources(shared), storeReconcile(shared)),
       run("backup", backupSources(shared), backupReconcile(shared)),
       run("cnpg-backup", [sourceOf(own.cnpgBackups, ownKey), sourceOf(own.backups, () => [])], mirrorReconcile(shared)),
-    ]).finally(() => operatorStores.close());
+    ]).finally(() => (operatorStores.close(), operatorStanzas.close()));
   }
 
   async makeCluster(name: string): Promise<void> {

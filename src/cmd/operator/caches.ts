@@ -1,12 +1,13 @@
 // The local copies of API objects that the operator works from. Every replica needs what injection depends on; the rest
 // only the leader.
-import { archives, backups, backupSchedules, instanceReports, objectStores } from "#api/kinds.ts";
+import { archives, backups, backupSchedules, instanceReports, objectStores, stanzas } from "#api/kinds.ts";
 import { labels } from "#api/names.ts";
 import type { Archive } from "#api/gen/archive.ts";
 import type { Backup } from "#api/gen/backup.ts";
 import type { BackupSchedule } from "#api/gen/backup-schedule.ts";
 import type { InstanceReport } from "#api/gen/instance-report.ts";
 import type { ObjectStore } from "#api/gen/object-store.ts";
+import type { Stanza } from "#api/gen/stanza.ts";
 import { decodeBackup } from "#cnpg/backup.ts";
 import * as cnpg from "#cnpg/resources.ts";
 import { sidecarConfigName, type ConfigMap } from "#cnpg/sidecar-config.ts";
@@ -42,6 +43,7 @@ export function createReplicaCaches(client: KubeClient, namespace: string, logge
     createInformer<T>({ client, logger, resource, namespace, fieldSelector: `metadata.name=${name}` });
   return {
     stores: createInformer<ObjectStore>({ client, logger, resource: objectStores, indexes: storeIndexes }),
+    stanzas: createInformer<Stanza>({ client, logger, resource: stanzas }),
     clusters: createInformer<KubeObject>({ client, logger, resource: cnpg.clusters, indexes: clusterIndexes }),
     namespaces: createInformer<KubeObject>({ client, logger, resource: namespaces, slim: nameAndDeletion }),
     sidecarConfig: named<ConfigMap>(configMaps, sidecarConfigName),

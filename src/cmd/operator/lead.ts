@@ -12,6 +12,9 @@ import {
 } from "#controllers/installation/controller.ts";
 import { scheduleReconcile, scheduleSources } from "#controllers/backup-schedule/controller.ts";
 import { storeReconcile, storeSources } from "#controllers/object-store/controller.ts";
+import { stanzaReconcile, stanzaSources } from "#controllers/stanza/controller.ts";
+import { tryRepository } from "#controllers/stanza/try-repository.ts";
+import type { StoreKey } from "#controllers/store-key.ts";
 import { Trigger } from "#controllers/trigger.ts";
 import type { KubeClient } from "#kube/client.ts";
 import { ownKey, runController, sourceOf, type Reconcile, type Source } from "#kube/controller.ts";
@@ -21,6 +24,9 @@ import type { KubeObject } from "#kube/object.ts";
 import type { CertificatePolicy } from "#kube/pki/plan.ts";
 import type { Logger } from "#observe/logger.ts";
 import { createLeaderCaches, type createReplicaCaches } from "./caches.ts";
+import { createMutexes } from "./mutexes.ts";
+import { createOpenRepository, repositoryOfStanza } from "./repositories.ts";
+import type { OperatorStanzas } from "./stanzas.ts";
 import type { OperatorStores } from "./stores.ts";
 
 export interface LeadDeps {
@@ -30,6 +36,7 @@ export interface LeadDeps {
   readonly caches: ReturnType<typeof createReplicaCaches>;
   readonly access: AccessKeeper;
   readonly stores: OperatorStores;
+  readonly stanzas: OperatorStanzas;
   readonly certificates: CertificatePolicy;
   readonly logger: Logger;
 }
@@ -40,6 +47,7 @@ export async function lead(deps: LeadDeps, signal: AbortSignal): Promise<void> {
   logger.info("leading");
   const own = createLeaderCaches(client, logger);
   const ownInformers: readonly Informer<KubeObject>[] = Object.values(own);
+  const triggers = { lookAtStore: new Trigger(), lookAtStanza: new Trigger() };
   const shared = {
     ...deps.caches,
     ...own,
@@ -47,9 +55,22 @@ export async function lead(deps: LeadDeps, signal: AbortSignal): Promise<void> {
     namespace,
     access,
     openStore: deps.stores.open,
+    openStanza: deps.stanzas.open,
+    openRepository: createOpenRepository({
+      stores: deps.stores,
+      stanzas: deps.stanzas,
+      mutexOf: createMutexes({ client, identity: pod, logger }),
+    }),
+    repositoryOf: repositoryOfStanza,
+    tryRepository,
     events: createEventRecorder({ client, instance: pod, logger }),
     catalogs: new Catalogs(),
-    lookAtStore: new Trigger(),
+    ...triggers,
+    lookAt: (store: StoreKey) =>
+      (store.kind === "Stanza" ? triggers.lookAtStanza : triggers.lookAtStore).fire({
+        name: store.name,
+        ...(store.namespace !== undefined && { namespace: store.namespace }),
+      }),
   };
   const run = (name: string, sources: readonly Source[], reconcile: Reconcile, concurrency = 2) =>
     runController({ name, sources, reconcile, concurrency, logger }, signal);
@@ -66,6 +87,7 @@ export async function lead(deps: LeadDeps, signal: AbortSignal): Promise<void> {
     run("cluster", clusterSources(shared), clusterReconcile(shared)),
     // Each silent endpoint holds a worker for seconds: a dozen of them must not keep the others waiting.
     run("objectstore", storeSources(shared), storeReconcile(shared), 16),
+    run("stanza", stanzaSources(shared), stanzaReconcile(shared), 8),
     run("backup", backupSources(shared), backupReconcile(shared), 4),
     run("backupschedule", scheduleSources(shared), scheduleReconcile(shared)),
     run(

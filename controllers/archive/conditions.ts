@@ -5,13 +5,15 @@ import type { InstanceReport } from "#api/gen/instance-report.ts";
 import { summariseReady } from "#kube/conditions.ts";
 import type { Reason } from "#api/conditions.ts";
 import type { Catalog } from "#repository/catalog.ts";
-import type { Verdict } from "./conditions.ts";
+import type { Verdict } from "../verdict.ts";
 
 /** A report older than this says nothing about now; sidecars give a sign of life every minute. */
 export const reportAgeMaxMs = 120_000;
 
 export interface ArchiveFacts {
   readonly catalog: Catalog;
+  /** Of a store that says for itself whether its catalog is whole. */
+  readonly catalogSynced?: Verdict;
   /** How many backups count for restore. */
   readonly backups: number;
   /** What the primary's sidecar last reported, where a living Cluster archives here; undefined when it never did. */
@@ -20,8 +22,8 @@ export interface ArchiveFacts {
 }
 
 export function archiveConditions(facts: ArchiveFacts): readonly Verdict[] {
-  const { catalog, backups, primary, now } = facts;
-  const verdicts = [catalogVerdict(catalog), ...("primary" in facts ? [archivingVerdict(primary, now)] : [])];
+  const { catalog, catalogSynced = catalogVerdict(catalog), backups, primary, now } = facts;
+  const verdicts = [catalogSynced, ...("primary" in facts ? [archivingVerdict(primary, now)] : [])];
   return [archiveReady(verdicts, backups), ...verdicts];
 }
 

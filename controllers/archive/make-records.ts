@@ -6,10 +6,10 @@ import { sourceOf, type Source } from "#kube/controller.ts";
 import { isKubeError } from "#kube/errors.ts";
 import type { EventRecorder } from "#kube/events.ts";
 import type { Informer } from "#kube/informer.ts";
-import { keyOf } from "#kube/object.ts";
 import type { Logger } from "#observe/logger.ts";
 import type { Catalogs } from "../catalogs.ts";
-import { idOf, type PlannedRecord } from "./plan.ts";
+import type { StoreKey, StoreKind } from "../store-key.ts";
+import { idOf, type PlannedRecord } from "./plan-records.ts";
 
 export interface RecordDeps {
   readonly client: KubeClient;
@@ -19,23 +19,25 @@ export interface RecordDeps {
 }
 
 /** The store of a record that is deleted: while the backup is in the store, the record comes back at once. */
-export const deletedRecords = ({ backups, catalogs }: Pick<RecordDeps, "backups" | "catalogs">): Source => ({
+export const deletedRecords = (
+  { backups, catalogs }: Pick<RecordDeps, "backups" | "catalogs">,
+  kind: StoreKind,
+): Source => ({
   ...sourceOf(backups, () => []),
   subscribe: (enqueue) =>
     backups.subscribe(({ type, object }) => {
-      const name = object.spec.repository?.name ?? object.status?.repository?.name;
+      const repository = object.spec.repository ?? object.status?.repository;
       const server = object.spec.repository?.serverName ?? object.status?.serverName;
       const id = idOf(object);
-      if (type !== "deleted" || name === undefined || server === undefined || id === undefined) return;
-      const store = { namespace: object.metadata.namespace ?? "", name };
-      catalogs.noteRecordDeleted(keyOf(store), server, id);
-      enqueue(store);
+      if (type !== "deleted" || repository?.kind !== kind || server === undefined || id === undefined) return;
+      const key = { namespace: object.metadata.namespace ?? "", name: repository.name };
+      catalogs.noteRecordDeleted({ ...key, kind }, server, id);
+      enqueue(key);
     }),
 });
 
 export interface Look {
-  /** "namespace/name" of the store. */
-  readonly store: string;
+  readonly store: StoreKey;
   /** When the look began, in monotonic milliseconds. */
   readonly startedAt: number;
   readonly logger: Logger;

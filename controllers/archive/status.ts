@@ -1,9 +1,9 @@
-// The parts that every status of an ObjectStore or Archive has, and which of them wait until something else changes. Pure.
+// The parts that every status of a store or an Archive has, and which of them wait until something else changes. Pure.
 import { isDeepStrictEqual } from "node:util";
 import type { Check } from "#store/check.ts";
 import { setConditions } from "#kube/conditions.ts";
 import type { Condition, KubeObject } from "#kube/object.ts";
-import type { Verdict } from "./conditions.ts";
+import type { Verdict } from "../verdict.ts";
 
 /** A look that changed nothing but its time is told this often. */
 const refreshMs = 600_000;

@@ -1,0 +1,161 @@
+// What a look at the repositories means for a Stanza's conditions. Pure. True is proven; False is proven to be bad; what
+// could not be looked at is Unknown. Messages name repositories and what to do, never times or counters.
+import type { Reason } from "#api/conditions.ts";
+import { compareSegments, type SegmentName } from "#postgres/segment.ts";
+import { isTrusted } from "#repository/pgbackrest/repository-state.ts";
+import { summariseReady } from "#kube/conditions.ts";
+import type { Verdict } from "../verdict.ts";
+import type { Problem } from "../opening-problem.ts";
+import { problemIn } from "./repository-problem.ts";
+import type { Look, ObservedRepository } from "./terms.ts";
+
+export interface ConditionInput {
+  readonly look: Look;
+  readonly generation: number;
+  /** The newest segment that any repository had at the look before. */
+  readonly newestBefore?: SegmentName;
+  /** When pg_wal is full while WAL waits in it, where that can be told. */
+  readonly forecast?: string;
+}
+
+export function stanzaConditions({ look, generation, newestBefore, forecast }: ConditionInput): readonly Verdict[] {
+  if (look.kind === "unopened") return unopened(look.problem);
+  const { repositories } = look;
+  const reachable = repositoriesReachable(repositories);
+  const created = stanzaCreated(repositories);
+  return [
+    ready(reachable, created, generation),
+    created,
+    reachable,
+    redundant(repositories, newestBefore, forecast),
+    encrypted(repositories),
+  ];
+}
+
+const good = (type: Verdict["type"], message: string): Verdict => ({
+  type,
+  status: "True",
+  reason: "Succeeded",
+  message,
+});
+const bad = (type: Verdict["type"], reason: Reason, message: string): Verdict => ({
+  type,
+  status: "False",
+  reason,
+  message,
+});
+
+/** Nothing was asked: only the spec or a Secret is known to be wrong. */
+function unopened(problem: Problem): readonly Verdict[] {
+  const { kind, reason, message } = problem;
+  const status = kind === "refused" ? "False" : "Unknown";
+  const unlooked = (type: Verdict["type"]): Verdict => ({
+    type,
+    status: "Unknown",
+    reason: "NotChecked",
+    message: "not checked: the repositories could not be opened",
+  });
+  const verdicts = (["StanzaCreated", "RepositoriesReachable", "Redundant", "Encrypted"] as const).map(unlooked);
+  return [{ type: "Ready", status, reason, message }, ...verdicts, ...kstatus(problem)];
+}
+
+/** Only while True. Stalled: nothing but another spec helps. Reconciling: it is tried again and nothing is decided. */
+function kstatus({ reason, message }: Problem): readonly Verdict[] {
+  if (reason === "InvalidSpec") return [{ type: "Stalled", status: "True", reason, message }];
+  if (reason === "Progressing") return [{ type: "Reconciling", status: "True", reason, message }];
+  return [];
+}
+
+function ready(reachable: Verdict, created: Verdict, generation: number): Verdict {
+  const summary = summariseReady([reachable], { needs: [reachable.type], generation });
+  const { status, message } = summary;
+  if (status !== "True") return { type: "Ready", status, reason: reachable.reason, message };
+  const next = created.status === "True" ? "" : "; the stanza is made when a Cluster archives its first WAL";
+  return good("Ready", `every repository can be read and written${next}`);
+}
+
+function repositoriesReachable(repositories: readonly ObservedRepository[]): Verdict {
+  const problems = repositories.flatMap((repository) => problemIn(repository) ?? []);
+  const culprit = problems.find(({ kind }) => kind === "refused") ?? problems[0];
+  if (culprit === undefined) return good("RepositoriesReachable", "every repository answers and lets us in");
+  const { kind, reason, message } = culprit;
+  return { type: "RepositoriesReachable", status: kind === "refused" ? "False" : "Unknown", reason, message };
+}
+
+const named = (repositories: readonly ObservedRepository[]): string =>
+  `${repositories.length === 1 ? "repository" : "repositories"} ${repositories.map(({ key }) => key).join(", ")}`;
+
+function stanzaCreated(repositories: readonly ObservedRepository[]): Verdict {
+  const without = repositories.filter(({ state }) => state === "NoStanza");
+  const unread = repositories.filter(({ state }) => !isTrusted(state));
+  if (without.length === repositories.length)
+    return bad(
+      "StanzaCreated",
+      "NoStanza",
+      "no WAL has been archived yet: the first Archive of a Cluster makes the stanza",
+    );
+  if (without.length > 0)
+    return bad(
+      "StanzaCreated",
+      "NoStanza",
+      `not in ${named(without)} yet: the next Archive of the Cluster makes it there`,
+    );
+  if (unread.length > 0)
+    return {
+      type: "StanzaCreated",
+      status: "Unknown",
+      reason: "NotChecked",
+      message: `not checked: ${named(unread)} cannot be read`,
+    };
+  return good("StanzaCreated", "the stanza is in every repository");
+}
+
+function redundant(
+  repositories: readonly ObservedRepository[],
+  newestBefore: SegmentName | undefined,
+  forecast: string | undefined,
+): Verdict {
+  if (repositories.length === 1)
+    return bad(
+      "Redundant",
+      "SingleRepository",
+      "there is one repository, and who loses it loses every backup: add a second one to stanzaConfiguration",
+    );
+  const waits = `WAL waits in pg_wal until every repository takes it${forecast === undefined ? "" : `; ${forecast}`}`;
+  const down = repositories.filter((repository) => !isTrusted(repository.state));
+  if (down.length > 0) return bad("Redundant", "RepositoryDown", `${named(down)} cannot be read: ${waits}`);
+  const without = repositories.filter(({ state }) => state === "NoStanza");
+  if (without.length > 0)
+    return bad("Redundant", "NoStanza", `the stanza is not in ${named(without)}: nothing is kept there`);
+  const systems = new Set(repositories.flatMap(({ content }) => content?.systemId ?? []));
+  if (systems.size > 1)
+    return bad("Redundant", "RepositoryMismatch", "the repositories hold the stanza of different database systems");
+  const late = repositories.filter((repository) => isBehind(repository, newestBefore));
+  if (late.length > 0)
+    return bad("Redundant", "RepositoryBehind", `${named(late)} lacks WAL that another has: ${waits}`);
+  return good("Redundant", "every repository has the stanza and its newest WAL");
+}
+
+/** What another one had at the look before has had its time to arrive. */
+const isBehind = ({ content }: ObservedRepository, newestBefore: SegmentName | undefined): boolean =>
+  newestBefore !== undefined &&
+  (content?.newestWal === undefined || compareSegments(content.newestWal, newestBefore) < 0);
+
+function encrypted(repositories: readonly ObservedRepository[]): Verdict {
+  const known = repositories.filter((repository) => repository.content !== undefined);
+  const plain = known.filter(({ content }) => content?.encrypted === false);
+  if (plain.length > 0)
+    return bad(
+      "Encrypted",
+      "NotEncrypted",
+      `${named(plain)} is not encrypted by pgBackRest: whoever reads the bucket reads the data`,
+    );
+  if (known.length < repositories.length)
+    return {
+      type: "Encrypted",
+      status: "Unknown",
+      reason: "NotChecked",
+      message: "not checked: not every repository could be read",
+    };
+  return good("Encrypted", "every repository is encrypted by pgBackRest");
+}

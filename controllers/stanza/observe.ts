@@ -1,0 +1,214 @@
+// One look at a Stanza: what each of its repositories lets us do and what it holds. Each is looked at for itself: one that
+// is away hides nothing of the others, and what was read of it before stands.
+import { describeViolations } from "#api/violations.ts";
+import { validate } from "#api/gen/stanza.validator.js";
+import type { Stanza } from "#api/gen/stanza.ts";
+import { compareSegments, type SegmentName } from "#postgres/segment.ts";
+import { catalogByRepository } from "#repository/pgbackrest/catalog.ts";
+import { locationOfRepository, type RepositoryConfig, type StanzaConfig } from "#repository/pgbackrest/config.ts";
+import { isPgbackrestError } from "#repository/pgbackrest/errors.ts";
+import { readInfo, type PgbackrestInfo } from "#repository/pgbackrest/info.ts";
+import { ownerOf } from "#repository/pgbackrest/owner.ts";
+import type { Pgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
+import { recoveryWindow } from "#repository/recovery-window.ts";
+import type { NewestWal, Repository } from "#repository/repository.ts";
+import { withDeadline } from "#std/abort.ts";
+import type { Check } from "#store/check.ts";
+import { isStoreError } from "#store/errors.ts";
+import { outOfTime, problemOf, type Problem } from "../opening-problem.ts";
+import { mergeCatalogs } from "./merge.ts";
+import type { ArchiveEnd, Look, ObservedRepository, RepositoryContent } from "./terms.ts";
+
+export interface OpenedStanza {
+  readonly pgbackrest: Pgbackrest;
+  /** Another object after anything of the Stanza or its Secrets has changed. */
+  readonly config: StanzaConfig;
+}
+
+/** Sets pgBackRest up for a Stanza, with the Secrets as they are now. */
+export type OpenStanza = (stanza: Stanza, signal: AbortSignal) => Promise<OpenedStanza>;
+
+/** Tries what an S3 repository lets us do, by our own store port. */
+export type TryRepository = (
+  stanza: Stanza,
+  opened: OpenedStanza,
+  repository: RepositoryConfig,
+  signal: AbortSignal,
+) => Promise<readonly Check[]>;
+
+/** What was read before: by location, since a number may come to stand for another place. */
+export interface Known {
+  readonly contents: ReadonlyMap<string, RepositoryContent>;
+  readonly newestWal?: NewestWal;
+}
+
+export interface Preflight {
+  /** The settings that it is about. */
+  readonly config: object;
+  readonly checks: ReadonlyMap<number, readonly Check[]>;
+}
+
+export interface StanzaLook {
+  readonly look: Look;
+  readonly known: Known;
+  readonly info?: PgbackrestInfo;
+  readonly preflight?: Preflight & { readonly isNew: boolean };
+}
+
+export interface LookOptions {
+  readonly open: OpenStanza;
+  readonly tryRepository: TryRepository;
+  readonly openRepository: (opened: OpenedStanza) => Repository;
+  readonly known: Known | undefined;
+  /** The last one, while it is not too old to count. */
+  readonly preflight: Preflight | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** So that time is left to say what came of it. */
+const limitMs = 50_000;
+/** For the answer of one repository. */
+const infoMs = 25_000;
+/** The end of the archive is read for its time: it is left open when that takes longer. */
+const endMs = 15_000;
+
+const nothing: Known = { contents: new Map() };
+
+export async function lookAtStanza(stanza: Stanza, options: LookOptions): Promise<StanzaLook> {
+  const { signal: outer, known = nothing } = options;
+  const unopened = (problem: Problem): StanzaLook => ({ look: { kind: "unopened", problem }, known });
+  if (!validate(stanza.spec)) {
+    const message = describeViolations("spec", validate.errors);
+    return unopened({ kind: "refused", reason: "InvalidSpec", message });
+  }
+  const signal = withDeadline(outer, limitMs);
+  try {
+    const opened = await options.open(stanza, signal);
+    const [preflight, info] = await Promise.all([
+      tryAll(stanza, opened, options, signal),
+      readInfo(opened.pgbackrest, { signal, deadlineMs: infoMs }),
+    ]);
+    const repositories = describe(opened.config, { info, preflight, known });
+    const newestWal = await readEnd(repositories, opened, { ...options, signal });
+    const contents = repositories.flatMap(({ location, content }) => (content ? [[location, content] as const] : []));
+    return {
+      look: { kind: "looked", repositories, owner: ownerOf(info), ...endOf(repositories, newestWal) },
+      known: { contents: new Map(contents), ...(newestWal && { newestWal }) },
+      info,
+      preflight,
+    };
+  } catch (error) {
+    outer.throwIfAborted();
+    return unopened(signal.aborted ? outOfTime(limitMs) : problemOf(error));
+  }
+}
+
+async function tryAll(
+  stanza: Stanza,
+  opened: OpenedStanza,
+  { preflight, tryRepository }: Pick<LookOptions, "preflight" | "tryRepository">,
+  signal: AbortSignal,
+): Promise<NonNullable<StanzaLook["preflight"]>> {
+  const { config } = opened;
+  if (preflight?.config === config) return { ...preflight, isNew: false };
+  const checks = await Promise.all(
+    config.repositories.map(
+      async (repository) => [repository.key, await tryRepository(stanza, opened, repository, signal)] as const,
+    ),
+  );
+  return { config, checks: new Map(checks), isNew: true };
+}
+
+interface Described {
+  readonly info: PgbackrestInfo;
+  readonly preflight: Preflight;
+  readonly known: Known;
+}
+
+function describe(config: StanzaConfig, { info, preflight, known }: Described): ObservedRepository[] {
+  const answers = new Map(catalogByRepository(info).map((answer) => [answer.key, answer]));
+  return config.repositories.map((repository, index) => {
+    const { key, type } = repository;
+    const location = locationOfRepository(repository);
+    const said = answers.get(key);
+    const state = said?.state ?? "Unknown";
+    const catalog = said?.catalog;
+    const content = catalog
+      ? contentOf(info, { key, catalog, encrypted: config.credentials.each[index]?.passphrase !== undefined })
+      : known.contents.get(location);
+    return {
+      key,
+      type,
+      location,
+      state,
+      ...(state !== "Ok" && said !== undefined && { message: said.status.message }),
+      checks: preflight.checks.get(key) ?? [],
+      ...(content && { content }),
+      isRead: catalog !== undefined,
+    };
+  });
+}
+
+/** The database of now has the highest id. */
+function contentOf(
+  info: PgbackrestInfo,
+  { key, catalog, encrypted }: Pick<RepositoryContent, "catalog" | "encrypted"> & { readonly key: number },
+): RepositoryContent {
+  const database = info.databases
+    .filter(({ repositoryKey }) => repositoryKey === key)
+    .toSorted((a, b) => a.id - b.id)
+    .at(-1);
+  const newestWal = info.archives
+    .filter(({ repositoryKey, databaseId }) => repositoryKey === key && databaseId === database?.id)
+    .flatMap(({ max }) => max ?? [])
+    .toSorted(compareSegments)
+    .at(-1);
+  return {
+    catalog,
+    backups: info.backups.filter(({ repositoryKey }) => repositoryKey === key),
+    encrypted,
+    ...(newestWal !== undefined && { newestWal }),
+    ...(database?.systemId !== undefined && { systemId: database.systemId }),
+  };
+}
+
+/** Of the whole archive, from one repository that has it. What cannot be read now is left as it was read before. */
+async function readEnd(
+  repositories: readonly ObservedRepository[],
+  opened: OpenedStanza,
+  { openRepository, known, signal }: LookOptions,
+): Promise<NewestWal | undefined> {
+  const before = known?.newestWal;
+  if (!repositories.some(({ isRead, content }) => isRead && content?.newestWal !== undefined)) return before;
+  try {
+    const limited = withDeadline(signal, endMs);
+    const repository = openRepository(opened);
+    return await repository.newestWal(opened.config.stanza, { signal: limited, ...(before && { known: before }) });
+  } catch (error) {
+    signal.throwIfAborted();
+    const isMissed = isStoreError(error) || isPgbackrestError(error) || isTimeout(error);
+    if (!isMissed) throw error;
+    return before;
+  }
+}
+
+const isTimeout = (error: unknown): boolean => error instanceof Error && error.name === "TimeoutError";
+
+function endOf(
+  repositories: readonly ObservedRepository[],
+  newestWal: NewestWal | undefined,
+): { readonly end?: ArchiveEnd } {
+  const name = newestSegment(repositories);
+  if (name === undefined) return {};
+  const isSame = newestWal?.name === name;
+  const newest = { name, ...(newestWal?.commitTime !== undefined && { commitTime: newestWal.commitTime }) };
+  const window = recoveryWindow({ catalog: mergeCatalogs(repositories), newestWal: newest });
+  return { end: { name, window, ...(isSame && newestWal !== undefined && { storedAt: newestWal.storedAt }) } };
+}
+
+/** The newest that any repository has. */
+export const newestSegment = (repositories: readonly ObservedRepository[]): SegmentName | undefined =>
+  repositories
+    .flatMap(({ content }) => content?.newestWal ?? [])
+    .toSorted(compareSegments)
+    .at(-1);

@@ -1,0 +1,209 @@
+// What one look at a Stanza means: its status, the Archive that stands for it, and a record for each backup that has none.
+// Pure. What could not be read changes no fact that was read before; the conditions beside it say that it is not known.
+import { shortHash } from "#api/names.ts";
+import type { Archive } from "#api/gen/archive.ts";
+import type { Backup } from "#api/gen/backup.ts";
+import type { Stanza } from "#api/gen/stanza.ts";
+import { parseSegmentName, type SegmentName } from "#postgres/segment.ts";
+import { primaryEntry } from "../archive/conditions.ts";
+import {
+  livingOf,
+  msUntilReportIsOld,
+  planArchive,
+  planUnread,
+  type ArchiveInput,
+  type LivingCluster,
+  type PlannedArchive,
+} from "../archive/plan.ts";
+import { planRecords, type PlannedRecord } from "../archive/plan-records.ts";
+import { timestamp } from "../backup/status.ts";
+import type { Problem } from "../opening-problem.ts";
+import type { Verdict } from "../verdict.ts";
+import { stanzaConditions } from "./conditions.ts";
+import { forecast, type WalSample } from "./forecast.ts";
+import { formerStatus } from "./former-status.ts";
+import { mergeCatalogs } from "./merge.ts";
+import { describeRepositories } from "./repositories-status.ts";
+import { problemIn } from "./repository-problem.ts";
+import type { Look, ObservedRepository, RepositoryStatus, Status } from "./terms.ts";
+
+export interface ObservedStanza {
+  readonly stanza: Stanza;
+  readonly look: Look;
+  /** Those that were made for it before. */
+  readonly archives: readonly Archive[];
+  /** All Backups of the namespace. */
+  readonly backups: readonly Backup[];
+  /** Living Clusters of the namespace that are told to archive to it. */
+  readonly clusters: readonly LivingCluster[];
+  /** Where the primary's WAL was at an earlier look. */
+  readonly walBefore?: WalSample | undefined;
+  readonly now: Date;
+}
+
+export interface StanzaPlan {
+  readonly facts: Omit<Status, "conditions" | "observedGeneration" | "retention" | "verification">;
+  readonly verdicts: readonly Verdict[];
+  readonly archives: readonly PlannedArchive[];
+  readonly records: readonly PlannedRecord[];
+  readonly requeueAfterMs: number;
+}
+
+const requeueFailingMs = 20_000;
+
+export function planStanza(observed: ObservedStanza): StanzaPlan {
+  const { stanza, look, now } = observed;
+  const generation = stanza.metadata.generation ?? 1;
+  if (look.kind === "unopened") return withoutLook(observed, look.problem);
+  const { repositories } = look;
+  const primary = primaryOf(observed);
+  const told = forecast(observed.walBefore, primary);
+  const newestBefore = newestOf(stanza.status?.repositories ?? []);
+  const verdicts = stanzaConditions({
+    look,
+    generation,
+    ...(newestBefore !== undefined && { newestBefore }),
+    ...(told !== undefined && { forecast: told }),
+  });
+  const isReady = verdicts.some(({ type, status }) => type === "Ready" && status === "True");
+  const input = archiveInput(observed, repositories);
+  const rows = describeRepositories(repositories, stanza.status?.repositories ?? []);
+  return {
+    facts: { lastCheckedTime: timestamp(now), ...summary(observed, look, rows) },
+    verdicts,
+    archives: archivesOf(observed, input, repositories),
+    records: planRecords({
+      ...input,
+      server: { ...input.server, catalog: readNow(repositories) },
+      backups: observed.backups,
+    }),
+    requeueAfterMs: Math.min(isReady ? requeueReadyMs(stanza) : requeueFailingMs, msUntilReportIsOld(input)),
+  };
+}
+
+/** A minute, spread by name so that many stanzas are not read at the same moment. */
+const requeueReadyMs = ({ metadata }: Stanza): number =>
+  55_000 + (Number.parseInt(shortHash(metadata.uid ?? metadata.name, 4), 16) % 10_000);
+
+export const primaryOf = ({ clusters }: Pick<ObservedStanza, "clusters">) =>
+  clusters[0]?.report && primaryEntry(clusters[0].report);
+
+function withoutLook({ stanza, archives, look, now }: ObservedStanza, problem: Problem): StanzaPlan {
+  const { conditions: _old, observedGeneration: _seen, checks: _checks, ...previous } = stanza.status ?? {};
+  const { retention: _retention, verification: _verification, ...facts } = previous;
+  const message = `the repositories cannot be read: ${problem.message}`;
+  const rows = facts.repositories?.map(({ message: _said, ...row }) => ({ ...row, state: "Unknown" as const }));
+  return {
+    facts: { ...facts, lastCheckedTime: timestamp(now), ...(rows && { repositories: rows }) },
+    verdicts: stanzaConditions({ look, generation: stanza.metadata.generation ?? 1 }),
+    archives: archives.map((archive) => planUnread(archive, { status: "Unknown", reason: problem.reason, message })),
+    records: [],
+    requeueAfterMs: requeueFailingMs,
+  };
+}
+
+const newestOf = (rows: readonly RepositoryStatus[]): SegmentName | undefined =>
+  rows
+    .flatMap(({ lastWal }) => parseSegmentName(lastWal ?? "") ?? [])
+    .toSorted()
+    .at(-1);
+
+function archiveInput(
+  { stanza, look, clusters, now }: ObservedStanza,
+  repositories: readonly ObservedRepository[],
+): ArchiveInput {
+  const { end, owner } = look.kind === "looked" ? look : {};
+  const { windowFrom, windowTo } = end?.window ?? {};
+  return {
+    store: { kind: "Stanza", object: stanza },
+    server: {
+      server: stanza.spec.stanzaConfiguration.name,
+      catalog: mergeCatalogs(repositories),
+      ...(owner?.cluster && { owner: { systemID: owner.systemId, cluster: owner.cluster } }),
+      ...(end && { newestWal: { name: end.name, ...(end.storedAt && { time: end.storedAt }) } }),
+      ...(windowFrom && { window: { from: windowFrom, ...(windowTo && { to: windowTo }) } }),
+    },
+    clusters,
+    catalogSynced: catalogSynced(repositories),
+    now,
+  };
+}
+
+function catalogSynced(repositories: readonly ObservedRepository[]): Verdict {
+  const unread = repositories.find(({ isRead }) => !isRead);
+  if (unread === undefined)
+    return {
+      type: "CatalogSynced",
+      status: "True",
+      reason: "Succeeded",
+      message: "every backup of the repositories is known",
+    };
+  const problem = problemIn(unread);
+  return {
+    type: "CatalogSynced",
+    status: "Unknown",
+    reason: problem?.reason ?? "StoreError",
+    message: problem?.message ?? `repository ${unread.key} cannot be read`,
+  };
+}
+
+/**
+ * One row for the stanza, once there is something of it. While a repository was never read by this process, the counts of
+ * before stand: the others alone would make them smaller.
+ */
+function archivesOf(
+  { archives, stanza }: ObservedStanza,
+  input: ArchiveInput,
+  repositories: readonly ObservedRepository[],
+): readonly PlannedArchive[] {
+  const isWhole = repositories.every(({ isRead, content }) => isRead || content !== undefined);
+  const hasStanza = repositories.some(({ state }) => state !== "NoStanza");
+  const isLiving = livingOf(input) !== undefined;
+  const planned = planArchive(input);
+  if (isWhole) return hasStanza || isLiving ? [planned] : [];
+  const before = archives.find(({ metadata }) => metadata.name === planned.name);
+  if (before === undefined || stanza.metadata.uid !== before.status?.repository?.uid) return [planned];
+  const { status, reason, message } = catalogSynced(repositories);
+  return [planUnread(before, { status, reason, message })];
+}
+
+/** Records are made only of what a repository lists now. */
+const readNow = (repositories: readonly ObservedRepository[]) =>
+  mergeCatalogs(repositories.filter(({ isRead }) => isRead));
+
+function summary(
+  { stanza, clusters }: ObservedStanza,
+  { repositories, end }: Extract<Look, { kind: "looked" }>,
+  rows: readonly RepositoryStatus[],
+): StanzaPlan["facts"] {
+  const usable = repositories.filter((repository) => problemIn(repository) === undefined);
+  const sum = (type: "full" | "diff" | "incr"): number => rows.reduce((total, row) => total + (row[type] ?? 0), 0);
+  const isWhole = repositories.every(({ isRead, content }) => isRead || content !== undefined);
+  const newest = rows
+    .flatMap(({ lastBackupTime }) => lastBackupTime ?? [])
+    .toSorted()
+    .at(-1);
+  const { windowFrom: fromBefore, windowTo: toBefore, recoveryWindow, backupsCount } = stanza.status ?? {};
+  const from = end?.window.windowFrom && timestamp(end.window.windowFrom);
+  const to = end?.window.windowTo && timestamp(end.window.windowTo);
+  const systemID = repositories.flatMap(({ content }) => content?.systemId ?? [])[0] ?? stanza.status?.systemID;
+  const checks = repositories.flatMap(({ key, checks: each }) =>
+    each.map((check) => ({ ...check, name: `repo${key}/${check.name}` })),
+  );
+  const [windowFrom, windowTo] = isWhole ? [from, to] : [fromBefore ?? from, toBefore ?? to];
+  return {
+    stanza: stanza.spec.stanzaConfiguration.name,
+    ...(systemID !== undefined && { systemID }),
+    ...(clusters[0] && { cluster: { name: clusters[0].name } }),
+    repositories: [...rows],
+    repositorySummary: `${usable.length}/${repositories.length}`,
+    backupSummary: `${sum("full")}/${sum("diff")}/${sum("incr")}`,
+    ...(newest !== undefined && { lastBackupTime: newest }),
+    ...(windowFrom !== undefined && { windowFrom }),
+    ...(windowTo !== undefined && { windowTo }),
+    ...(checks.length > 0 && { checks }),
+    ...(isWhole
+      ? formerStatus(repositories)
+      : { ...(recoveryWindow && { recoveryWindow }), ...(backupsCount && { backupsCount }) }),
+  };
+}

@@ -1,0 +1,46 @@
+// Each repository's row in a Stanza's status. Pure. One that could not be read keeps the facts of the last look that could,
+// also when another leader made that look: they are in the status then.
+import { timestamp } from "../backup/status.ts";
+import { recoveryWindow } from "#repository/recovery-window.ts";
+import type { ObservedRepository, RepositoryContent, RepositoryStatus } from "./terms.ts";
+
+type Facts = Omit<RepositoryStatus, "key" | "type" | "location" | "state" | "message">;
+
+export const describeRepositories = (
+  repositories: readonly ObservedRepository[],
+  previous: readonly RepositoryStatus[],
+): readonly RepositoryStatus[] =>
+  repositories.map(({ key, type, location, state, message, content }) => ({
+    key,
+    type,
+    location,
+    state,
+    ...(message !== undefined && { message }),
+    ...(content === undefined ? factsBefore(previous, location) : factsOf(content)),
+  }));
+
+function factsOf({ catalog, backups, newestWal, encrypted }: RepositoryContent): Facts {
+  const count = (type: "full" | "diff" | "incr"): number => backups.filter((backup) => backup.type === type).length;
+  const last = catalog.backups.filter(({ status }) => status === "done").at(-1);
+  const sizes = backups.flatMap(({ addedBytes }) => addedBytes ?? []);
+  const { windowFrom } = recoveryWindow({ catalog, newestWal: newestWal && { name: newestWal } });
+  return {
+    encrypted,
+    full: count("full"),
+    diff: count("diff"),
+    incr: count("incr"),
+    ...(sizes.length === backups.length && { backupBytes: sizes.reduce((sum, size) => sum + size, 0) }),
+    ...(last && { lastBackup: last.id }),
+    ...(last?.endTime && { lastBackupTime: timestamp(last.endTime) }),
+    ...(newestWal !== undefined && { lastWal: newestWal }),
+    ...(windowFrom && { windowFrom: timestamp(windowFrom) }),
+  };
+}
+
+/** By location: a number may stand for another place by now. */
+function factsBefore(previous: readonly RepositoryStatus[], location: string): Partial<Facts> {
+  const before = previous.find((each) => each.location === location);
+  if (before === undefined) return {};
+  const { key: _key, type: _type, location: _location, state: _state, message: _message, ...facts } = before;
+  return facts;
+}

@@ -1,0 +1,56 @@
+// The terms in which a Stanza is observed and judged. Pure.
+import type { Stanza } from "#api/gen/stanza.ts";
+import type { SegmentName } from "#postgres/segment.ts";
+import type { Catalog } from "#repository/catalog.ts";
+import type { BackupInfo } from "#repository/pgbackrest/info.ts";
+import type { RepositoryState } from "#repository/pgbackrest/repository-state.ts";
+import type { RecoveryWindow } from "#repository/recovery-window.ts";
+import type { Owner } from "#repository/repository.ts";
+import type { Check } from "#store/check.ts";
+import type { Problem } from "../opening-problem.ts";
+
+export type Status = NonNullable<Stanza["status"]>;
+export type RepositoryStatus = NonNullable<Status["repositories"]>[number];
+
+/** What a repository holds, from a look that could read it. */
+export interface RepositoryContent {
+  readonly catalog: Catalog;
+  /** In pgBackRest's words, oldest first. */
+  readonly backups: readonly BackupInfo[];
+  readonly newestWal?: SegmentName;
+  readonly encrypted: boolean;
+  /** Decimal text. */
+  readonly systemId?: string;
+}
+
+export interface ObservedRepository {
+  /** pgBackRest's number of it. */
+  readonly key: number;
+  readonly type: "s3" | "azure";
+  readonly location: string;
+  readonly state: RepositoryState;
+  /** What pgBackRest said, when its state is not Ok. */
+  readonly message?: string;
+  /** Of the last preflight; none where there is no such thing. */
+  readonly checks: readonly Check[];
+  /** Of this look, or of the last one that could read it. */
+  readonly content?: RepositoryContent;
+  readonly isRead: boolean;
+}
+
+/** The newest segment of the archive, and up to which moment it reaches. */
+export interface ArchiveEnd {
+  readonly name: SegmentName;
+  readonly storedAt?: Date;
+  readonly window: RecoveryWindow;
+}
+
+/** What could be asked, or why nothing could. */
+export type Look =
+  | {
+      readonly kind: "looked";
+      readonly repositories: readonly ObservedRepository[];
+      readonly end?: ArchiveEnd;
+      readonly owner: Owner | undefined;
+    }
+  | { readonly kind: "unopened"; readonly problem: Problem };
