@@ -1,0 +1,243 @@
+import { describe, expect, it } from "vitest";
+import type { Archive } from "#api/gen/archive.ts";
+import type { Backup } from "#api/gen/backup.ts";
+import type { InstanceReport } from "#api/gen/instance-report.ts";
+import type { Stanza } from "#api/gen/stanza.ts";
+import type { SegmentName } from "#postgres/segment.ts";
+import type { BackupRecord } from "#repository/catalog.ts";
+import type { BackupInfo } from "#repository/pgbackrest/info.ts";
+import type { Problem } from "../opening-problem.ts";
+import { planStanza, type ObservedStanza } from "./plan.ts";
+import type { ObservedRepository, RepositoryContent } from "./terms.ts";
+
+const now = new Date("2026-11-21T12:00:00Z");
+const repositorySpec = { bucket: "b", endpoint: "minio:9000", region: "r", repoPath: "/r" };
+const stanza = (status: Stanza["status"] = {}): Stanza => ({
+  metadata: { name: "main", namespace: "db", uid: "u", generation: 2 },
+  spec: { stanzaConfiguration: { name: "pg", s3Repositories: [repositorySpec] } },
+  status,
+});
+const segment = (number: number) => `0000000100000000000000${String(number).padStart(2, "0")}` as SegmentName;
+const record = (id: string, repository: number, changes: Partial<BackupRecord> = {}): BackupRecord => ({
+  id,
+  repository,
+  status: "done",
+  type: "full",
+  endTime: new Date("2026-11-20T00:00:00Z"),
+  systemId: "7",
+  tablespaces: [],
+  ...changes,
+});
+const info = ({ id, repository = 1, type, prior }: BackupRecord): BackupInfo => ({
+  label: id,
+  type,
+  repositoryKey: repository,
+  databaseId: 1,
+  references: [],
+  annotations: {},
+  beginSeconds: 10,
+  endSeconds: 20,
+  addedBytes: 1024,
+  ...(prior !== undefined && { prior }),
+});
+const content = (backups: readonly BackupRecord[], changes: Partial<RepositoryContent> = {}): RepositoryContent => ({
+  catalog: { server: "pg", backups, unreadable: [] },
+  backups: backups.map(info),
+  newestWal: segment(9),
+  encrypted: true,
+  systemId: "7",
+  ...changes,
+});
+const repository = (key: number, changes: Partial<ObservedRepository> = {}): ObservedRepository => ({
+  key,
+  type: "s3",
+  location: `s3://b/r${key}`,
+  state: "Ok",
+  checks: [],
+  content: content([record(`2026112${key}-000000F`, key)]),
+  isRead: true,
+  ...changes,
+});
+/** Away now; it was read before by this process unless `content` is taken away. */
+const away = (key: number, { unknown = false } = {}): ObservedRepository => {
+  const { content: before, ...rest } = repository(key);
+  return {
+    ...rest,
+    state: "Unreachable",
+    message: "[HostConnectError] unable to connect to minio:9000",
+    isRead: false,
+    ...(!unknown && before && { content: before }),
+  };
+};
+const report = (entry: object): InstanceReport => ({
+  metadata: { name: "pg" },
+  status: { instances: { "pg-1": { role: "primary", reportedAt: "2026-11-21T11:59:30Z", ...entry } } },
+});
+const looked = (...repositories: ObservedRepository[]) => ({ kind: "looked", repositories, owner: undefined }) as const;
+const plan = (look: ObservedStanza["look"], changes: Partial<ObservedStanza> = {}) =>
+  planStanza({ stanza: stanza(), look, archives: [], backups: [], clusters: [], now, ...changes });
+const verdict = (planned: ReturnType<typeof plan>, type: string) => planned.verdicts.find((each) => each.type === type);
+
+describe("a Stanza", () => {
+  it("can be used before it has anything, and says what makes the stanza", () => {
+    const empty = content([], { systemId: undefined as never });
+    const planned = plan(looked(repository(1, { state: "NoStanza", content: empty })));
+    expect(verdict(planned, "Ready")).toMatchObject({ status: "True", reason: "Succeeded" });
+    expect(verdict(planned, "Ready")?.message).toContain("first WAL");
+    expect(verdict(planned, "StanzaCreated")).toMatchObject({ status: "False", reason: "NoStanza" });
+    expect(planned.archives).toEqual([]);
+  });
+
+  it("counts its backups by type and tells first and last in the words of before", () => {
+    const chain = [record("F", 1), record("F_D", 1, { type: "diff", prior: "F" }), record("F_I", 1, { type: "incr" })];
+    const { facts } = plan(looked(repository(1, { content: content(chain) })));
+    expect(facts).toMatchObject({
+      backupSummary: "1/1/1",
+      repositorySummary: "1/1",
+      systemID: "7",
+      backupsCount: { Full: 1, Diff: 1, Incr: 1 },
+      recoveryWindow: { firstBackup: { label: "F" }, lastBackup: { timestamp: { start: 10, stop: 20 } } },
+      repositories: [{ key: 1, state: "Ok", full: 1, diff: 1, incr: 1, backupBytes: 3072, lastWal: segment(9) }],
+    });
+  });
+
+  it("is not redundant with one repository, whatever else is well", () => {
+    const planned = plan(looked(repository(1)));
+    expect(verdict(planned, "Redundant")).toMatchObject({ status: "False", reason: "SingleRepository" });
+    expect(verdict(planned, "Ready")).toMatchObject({ status: "True" });
+    expect(verdict(plan(looked(repository(1), repository(2))), "Redundant")).toMatchObject({ status: "True" });
+  });
+
+  it("tells when pg_wal is full while a repository is away, and only then", () => {
+    const primary = report({ currentLSN: "0/4000000", freeBytes: 12 * 1024 ** 3 });
+    const walBefore = { atMs: Date.parse("2026-11-21T11:58:30Z"), lsn: 0n };
+    const clusters = [{ name: "pg", report: primary }];
+    const down = plan(looked(repository(1), away(2)), { clusters, walBefore });
+    expect(verdict(down, "Redundant")).toEqual({
+      type: "Redundant",
+      status: "False",
+      reason: "RepositoryDown",
+      message:
+        "repository 2 cannot be read: WAL waits in pg_wal until every repository takes it; pg_wal is full in about 3 h at the current rate",
+    });
+    const well = plan(looked(repository(1), repository(2)), { clusters, walBefore });
+    expect(JSON.stringify(well.verdicts)).not.toContain("pg_wal is full");
+  });
+
+  it("calls a repository late only when it lacks what another had at the look before", () => {
+    const late = repository(2, { content: content([], { newestWal: segment(7) }) });
+    expect(verdict(plan(looked(repository(1), late)), "Redundant")).toMatchObject({ status: "True" });
+    const row = (lastWal: string) => ({ key: 1, type: "s3", location: "s3://b/r1", state: "Ok", lastWal }) as const;
+    const again = (lastWal: string) =>
+      plan(looked(repository(1), late), { stanza: stanza({ repositories: [row(lastWal)] }) });
+    expect(verdict(again(segment(7)), "Redundant")).toMatchObject({ status: "True" });
+    expect(verdict(again(segment(8)), "Redundant")).toMatchObject({ status: "False", reason: "RepositoryBehind" });
+  });
+
+  it("is encrypted only when every repository is", () => {
+    const plain = repository(2, { content: content([], { encrypted: false }) });
+    expect(verdict(plan(looked(repository(1), plain)), "Encrypted")).toMatchObject({
+      status: "False",
+      reason: "NotEncrypted",
+      message: expect.stringContaining("repository 2") as string,
+    });
+    expect(verdict(plan(looked(repository(1))), "Encrypted")).toMatchObject({ status: "True" });
+    expect(verdict(plan(looked(away(1, { unknown: true }))), "Encrypted")).toMatchObject({ status: "Unknown" });
+  });
+});
+
+describe("a repository that is away", () => {
+  const both = plan(looked(repository(1), repository(2)));
+
+  it("is Unknown, and keeps what was read of it: no count becomes smaller", () => {
+    const down = plan(looked(repository(1), away(2)));
+    expect(verdict(down, "RepositoriesReachable")).toMatchObject({ status: "Unknown", reason: "EndpointUnreachable" });
+    expect(verdict(down, "Ready")).toMatchObject({ status: "Unknown" });
+    expect(down.facts).toMatchObject({ repositorySummary: "1/2", backupSummary: both.facts.backupSummary });
+    expect(down.facts.repositories?.[1]).toMatchObject({ state: "Unreachable", full: 1, lastWal: segment(9) });
+    expect(down.archives[0]?.facts.backups).toBe(2);
+    expect(down.archives[0]?.verdicts.find(({ type }) => type === "CatalogSynced")).toMatchObject({
+      status: "Unknown",
+      reason: "EndpointUnreachable",
+    });
+  });
+
+  it("keeps it also in the eyes of a leader that never read it", () => {
+    const seen = stanza({ ...both.facts, windowFrom: "2026-11-01T00:00:00Z" });
+    const archive: Archive = { metadata: { name: "main-pg" }, status: both.archives[0]!.facts };
+    const down = plan(looked(repository(1), away(2, { unknown: true })), { stanza: seen, archives: [archive] });
+    expect(down.facts).toMatchObject({
+      backupSummary: both.facts.backupSummary,
+      windowFrom: "2026-11-01T00:00:00Z",
+      backupsCount: both.facts.backupsCount,
+    });
+    expect(down.archives[0]?.facts.backups).toBe(2);
+    expect(down.archives[0]?.verdicts[0]).toMatchObject({ type: "Ready", status: "Unknown" });
+  });
+
+  it("makes no record from memory: only what is listed now has one", () => {
+    const names = (...repositories: ObservedRepository[]) =>
+      plan(looked(...repositories)).records.map(({ object }) => object.spec.backupId);
+    expect(names(repository(1), repository(2))).toEqual(["20261121-000000F", "20261122-000000F"]);
+    expect(names(repository(1), away(2))).toEqual(["20261121-000000F"]);
+  });
+
+  it("is proven bad when it refuses us, and says what mends it", () => {
+    const refused = { ...away(2), state: "Refused", message: "[CryptoError] cipher header invalid" } as const;
+    const planned = plan(looked(repository(1), refused));
+    expect(verdict(planned, "Ready")).toMatchObject({ status: "False", reason: "AccessDenied" });
+    expect(verdict(planned, "Ready")?.message).toMatch(/^RepositoriesReachable: repository 2: .*encryptionPass/);
+  });
+});
+
+describe("a Stanza that could not be opened", () => {
+  const problem: Problem = { kind: "refused", reason: "SecretNotFound", message: "secret minio does not exist" };
+
+  it("keeps its facts, says why, and calls its archive unknown", () => {
+    const seen = stanza(plan(looked(repository(1))).facts);
+    const archive: Archive = { metadata: { name: "main-pg" }, status: { backups: 3 } };
+    const planned = plan({ kind: "unopened", problem }, { stanza: seen, archives: [archive] });
+    expect(verdict(planned, "Ready")).toMatchObject({ status: "False", reason: "SecretNotFound" });
+    expect(verdict(planned, "RepositoriesReachable")).toMatchObject({ status: "Unknown" });
+    expect(planned.facts).toMatchObject({ backupSummary: "1/0/0", repositories: [{ state: "Unknown", full: 1 }] });
+    expect(planned.archives[0]).toMatchObject({ facts: { backups: 3 }, verdicts: [{ status: "Unknown" }, {}] });
+  });
+
+  it("is stalled when nothing but another spec helps", () => {
+    const invalid: Problem = { kind: "refused", reason: "InvalidSpec", message: "spec.x: no" };
+    expect(verdict(plan({ kind: "unopened", problem: invalid }), "Stalled")).toMatchObject({ status: "True" });
+    expect(verdict(plan({ kind: "unopened", problem }), "Stalled")).toBeUndefined();
+  });
+});
+
+describe("the Archive and the records of a Stanza", () => {
+  it("stand for the stanza's name in it, and tell whether the primary's WAL arrives", () => {
+    const [archive] = plan(looked(repository(1)), { clusters: [{ name: "pg", report: report({}) }] }).archives;
+    expect(archive).toMatchObject({
+      name: "main-pg",
+      facts: {
+        repository: { kind: "Stanza", name: "main", uid: "u" },
+        serverName: "pg",
+        cluster: { name: "pg", living: true },
+      },
+    });
+    expect(archive?.verdicts.find(({ type }) => type === "Archiving")).toMatchObject({ status: "True" });
+  });
+
+  it("name the backup by what we wrote into the repository, and do not take an ObjectStore's record for it", () => {
+    const named = repository(1, { content: content([record("20261121-000000F", 1, { name: "nightly" })]) });
+    const elsewhere: Backup = {
+      metadata: { name: "other", namespace: "db" },
+      spec: { repository: { kind: "ObjectStore", name: "main", serverName: "pg" }, backupId: "20261121-000000F" },
+    };
+    const made = (backups: readonly Backup[]) => plan(looked(named), { backups }).records.map(({ object }) => object);
+    expect(made([elsewhere])).toMatchObject([
+      { metadata: { name: "nightly" }, spec: { repository: { kind: "Stanza", name: "main", serverName: "pg" } } },
+    ]);
+    const own: Backup = {
+      ...elsewhere,
+      spec: { ...elsewhere.spec, repository: { kind: "Stanza", name: "main", serverName: "pg" } },
+    };
+    expect(made([own])).toEqual([]);
+  });
+});
