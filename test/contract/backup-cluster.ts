@@ -33,6 +33,8 @@ export interface TestCluster {
   start(pgdata: string, settings?: Settings): Promise<Server>;
   /** Runs one of PostgreSQL's programs as the servers' user. */
   program(name: string, args: readonly string[]): Promise<string>;
+  /** Runs any program as the servers' user. */
+  execute(file: string, args: readonly string[]): Promise<string>;
   /** A path under the folder that nothing has used yet. */
   newPath(name: string): string;
   /** Copies what is archived from now on into the store, until the returned function is called. */
@@ -55,10 +57,11 @@ export async function openTestCluster(): Promise<TestCluster> {
   let paths = 0;
   let ports = 6000;
 
-  const program = async (name: string, args: readonly string[]): Promise<string> => {
-    const { stdout } = await run(programPath(name), args, { cwd: folder, ...owner });
+  const execute = async (file: string, args: readonly string[]): Promise<string> => {
+    const { stdout } = await run(file, args, { cwd: folder, ...owner });
     return stdout;
   };
+  const program = (name: string, args: readonly string[]): Promise<string> => execute(programPath(name), args);
   const start = async (pgdata: string, settings: Settings = {}): Promise<Server> => {
     const port = ports++;
     await give(pgdata, owner);
@@ -86,6 +89,7 @@ export async function openTestCluster(): Promise<TestCluster> {
     archive,
     start,
     program,
+    execute,
     newPath: (name) => join(folder, `${name}-${++paths}`),
     create: async (name, settings) => {
       const pgdata = join(folder, name);

@@ -1,5 +1,6 @@
-// Throw-away certificate authorities for the contract tests of the gRPC server.
+// Throw-away certificate authorities for the contract tests of the gRPC server and of stores behind TLS.
 import { webcrypto } from "node:crypto";
+import { isIP } from "node:net";
 
 // @peculiar/x509 wires itself with decorators that need the three metadata functions; a map does for a test.
 const metadata = new WeakMap<object, Map<unknown, unknown>>();
@@ -28,7 +29,8 @@ export interface Leaf {
 
 export interface Authority {
   readonly certificate: string;
-  issue(purpose: "server" | "client", dnsName: string): Promise<Leaf>;
+  /** An address stands among the DNS names as well: pgBackRest looks for it there, others as an address. */
+  issue(purpose: "server" | "client", host: string): Promise<Leaf>;
 }
 
 /** A CA with its own key; every call makes an unrelated one. */
@@ -49,20 +51,23 @@ export async function makeAuthority(name: string): Promise<Authority> {
     },
     webcrypto,
   );
-  const issue = async (purpose: "server" | "client", dnsName: string): Promise<Leaf> => {
+  const issue = async (purpose: "server" | "client", host: string): Promise<Leaf> => {
     const leafKeys = await newKeys();
     const usage = purpose === "server" ? x509.ExtendedKeyUsage.serverAuth : x509.ExtendedKeyUsage.clientAuth;
     const leaf = await x509.X509CertificateGenerator.create(
       {
         ...validity(),
         serialNumber: serial(),
-        subject: `CN=${dnsName}`,
+        subject: `CN=${host}`,
         issuer,
         publicKey: leafKeys.publicKey,
         signingKey: keys.privateKey,
         signingAlgorithm: algorithm,
         extensions: [
-          new x509.SubjectAlternativeNameExtension([{ type: "dns", value: dnsName }]),
+          new x509.SubjectAlternativeNameExtension([
+            { type: "dns", value: host },
+            ...(isIP(host) === 0 ? [] : [{ type: "ip", value: host } as const]),
+          ]),
           new x509.ExtendedKeyUsageExtension([usage]),
         ],
       },

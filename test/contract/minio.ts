@@ -1,19 +1,22 @@
-// MinIO for one test file: plain HTTP on a free port of this machine, its data in a temporary folder. The program comes
-// from the cluster harness' cache (`npm run cluster -- build` fills it), or from HOLDFAST_MINIO.
+// MinIO for one test file: on a free port of this machine, by plain HTTP or TLS, its data in a temporary folder. The program
+// comes from the cluster harness' cache (`npm run cluster -- build` fills it), or from HOLDFAST_MINIO.
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash, randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { StoreConfig } from "#store/config.ts";
 import { openStore } from "#store/open.ts";
 import { toolFolders } from "../cluster/build-go.ts";
+import { makeAuthority } from "./cnpgi-certificates.ts";
 
 export interface Minio {
   readonly port: number;
   readonly endpoint: string;
+  /** Certificate (PEM) of the authority behind the server's, with `tls` only. */
+  readonly ca?: string;
   /** A store of the bucket "backups", with a prefix of its own unless `overrides` says otherwise. */
   config(overrides?: Partial<StoreConfig>): StoreConfig;
   /** Unfinished multipart uploads, by what MinIO keeps on disk for them. */
@@ -28,6 +31,7 @@ export interface Minio {
 export const minioRegion = "eu-west-3";
 const keys = { kind: "keys", accessKeyId: "contract", secretAccessKey: "contract-test-secret" } as const;
 const bucket = "backups";
+const host = "127.0.0.1";
 const startLimitMs = 30_000;
 
 export const storeSettings: Pick<StoreConfig, "transfer" | "wal" | "data"> = {
@@ -36,13 +40,22 @@ export const storeSettings: Pick<StoreConfig, "transfer" | "wal" | "data"> = {
   data: { compression: "none", jobs: 2, immediateCheckpoint: false },
 };
 
-export async function startMinio(): Promise<Minio> {
+export interface MinioOptions {
+  /** Speaks TLS and nothing else. */
+  readonly tls?: boolean;
+}
+
+export async function startMinio({ tls = false }: MinioOptions = {}): Promise<Minio> {
   const folder = await mkdtemp(join(tmpdir(), "holdfast-minio-"));
   const port = await freePort();
-  const endpoint = `http://127.0.0.1:${port}`;
+  const endpoint = `${tls ? "https" : "http"}://${host}:${port}`;
+  const data = join(folder, "data");
   // A folder at the top of the data is a bucket.
-  await mkdir(join(folder, bucket));
-  const child = launch(folder, port);
+  await mkdir(join(data, bucket), { recursive: true });
+  const certificates = join(folder, "certificates");
+  await mkdir(certificates);
+  const ca = tls ? await writeCertificates(certificates) : undefined;
+  const child = launch({ folder, data, certificates, port });
   const killWithUs = (): void => void child.kill("SIGKILL");
   process.once("exit", killWithUs);
   const stop = async (): Promise<void> => {
@@ -58,6 +71,7 @@ export async function startMinio(): Promise<Minio> {
     endpoint,
     region: minioRegion,
     credentials: keys,
+    ...(ca !== undefined && { ca }),
     ...storeSettings,
     ...overrides,
   });
@@ -70,10 +84,11 @@ export async function startMinio(): Promise<Minio> {
   return {
     port,
     endpoint,
+    ...(ca !== undefined && { ca }),
     config,
     freeze: () => void child.kill("SIGSTOP"),
     thaw: () => void child.kill("SIGCONT"),
-    unfinishedUploads: async () => (await readdir(join(folder, ".minio.sys", "multipart"))).length,
+    unfinishedUploads: async () => (await readdir(join(data, ".minio.sys", "multipart"))).length,
     stop,
   };
 }
@@ -84,10 +99,26 @@ function program(): string {
   return path;
 }
 
+/** MinIO speaks TLS when it finds these two files. Gives the authority's certificate. */
+async function writeCertificates(folder: string): Promise<string> {
+  const authority = await makeAuthority("contract tests");
+  const { certificate, key } = await authority.issue("server", host);
+  await writeFile(join(folder, "public.crt"), certificate);
+  await writeFile(join(folder, "private.key"), key);
+  return authority.certificate;
+}
+
+interface Launch {
+  readonly folder: string;
+  readonly data: string;
+  readonly certificates: string;
+  readonly port: number;
+}
+
 /** The fixed key makes server-side encryption (AES256, aws:kms) work; it protects nothing here. */
-function launch(folder: string, port: number): ChildProcess {
+function launch({ folder, data, certificates, port }: Launch): ChildProcess {
   const encryptionKey = createHash("sha256").update("holdfast contract tests").digest("base64");
-  return spawn(program(), ["server", folder, `--address=127.0.0.1:${port}`, "--quiet"], {
+  return spawn(program(), ["server", data, `--address=${host}:${port}`, `--certs-dir=${certificates}`, "--quiet"], {
     stdio: "ignore",
     env: {
       HOME: folder,
@@ -112,7 +143,7 @@ async function waitUntilReady(child: ChildProcess, config: StoreConfig): Promise
 
 async function freePort(): Promise<number> {
   const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
   const { port } = server.address() as AddressInfo;
   await new Promise((resolve) => server.close(resolve));
   return port;
