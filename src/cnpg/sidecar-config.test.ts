@@ -1,5 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { formatSidecarConfig, parseSidecarConfig, sidecarConfigName, sidecarDefaults } from "./sidecar-config.ts";
+import {
+  formatSidecarConfig,
+  parseSidecarConfig,
+  sidecarConfigName,
+  sidecarDefaults,
+  sidecarSettingsOfStanza,
+} from "./sidecar-config.ts";
 
 const configMap = (data: Readonly<Record<string, string>>) => ({ metadata: { name: sidecarConfigName }, data });
 
@@ -26,5 +32,18 @@ describe("the sidecar's configuration in its ConfigMap", () => {
 
   it("is absent in an empty ConfigMap", () => {
     expect(parseSidecarConfig({ metadata: { name: sidecarConfigName } })).toBeUndefined();
+  });
+});
+
+describe("a Stanza's settings of the sidecar", () => {
+  it("are those of its own section, and the spool's volume from beside archiving", () => {
+    const spool = { size: "2Gi", storageClass: "fast" };
+    const instanceSidecarConfiguration = { logLevel: "debug" as const, env: [{ name: "A", value: "b" }] };
+    const stanzaConfiguration = { name: "main", archive: { async: true, spool } };
+    expect(sidecarSettingsOfStanza({ spec: { stanzaConfiguration, instanceSidecarConfiguration } })).toEqual({
+      ...instanceSidecarConfiguration,
+      spool,
+    });
+    expect(sidecarSettingsOfStanza({ spec: { stanzaConfiguration: { name: "main" } } })).toEqual({});
   });
 });

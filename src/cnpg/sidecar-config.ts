@@ -1,6 +1,7 @@
 // What the sidecar's container is made of, apart from the Cluster. It lives in one ConfigMap and not in the operator's
 // program, because CNPG compares the container with the running one: two versions of the operator side by side, each
 // with an image of its own, would restart every database in turn. Pure.
+import type { Stanza } from "#api/gen/stanza.ts";
 import type { KubeObject } from "#kube/object.ts";
 import { logLevels, type LogLevel } from "#observe/logger.ts";
 
@@ -28,11 +29,24 @@ export interface SidecarConfig {
   readonly logLevel: LogLevel;
 }
 
-/** spec.instanceSidecarConfiguration of an ObjectStore, as far as the container shows it. */
+/** spec.instanceSidecarConfiguration of an ObjectStore or a Stanza, as far as the container shows it. */
 export interface StoreSidecarSettings {
   readonly env?: readonly EnvVar[];
   readonly resources?: Resources;
   readonly logLevel?: LogLevel;
+  /** A volume for pgBackRest's spool, of a Stanza only. */
+  readonly spool?: SpoolVolume;
+}
+
+export interface SpoolVolume {
+  /** "1Gi": a number and Mi, Gi or Ti. */
+  readonly size: string;
+  readonly storageClass?: string;
+}
+
+export function sidecarSettingsOfStanza({ spec }: Pick<Stanza, "spec">): StoreSidecarSettings {
+  const spool = spec.stanzaConfiguration.archive?.spool;
+  return { ...spec.instanceSidecarConfiguration, ...(spool !== undefined && { spool }) };
 }
 
 export const sidecarConfigName = "holdfast-sidecar";

@@ -62,14 +62,14 @@ describe("the lifecycle hook", () => {
     const settings: StoreSidecarSettings = { env: [{ name: "FROM_STORE", value: "1" }] };
     const patch = await call(
       {
-        storeSidecarSettings: (namespace, name) => {
-          asked.push(`${namespace}/${name}`);
+        storeSidecarSettings: (namespace, { kind, name }) => {
+          asked.push(`${kind} ${namespace}/${name}`);
           return settings;
         },
       },
       {},
     );
-    expect(asked).toEqual(["db/minio"]);
+    expect(asked).toEqual(["ObjectStore db/minio"]);
     expect(JSON.stringify(patch)).toContain("FROM_STORE");
   });
 

@@ -2,6 +2,7 @@
 // the Cluster for it, failover included.
 import { decodeCluster, type Cluster } from "#cnpg/cluster.ts";
 import { fieldsOf, parseJson } from "#cnpg/json.ts";
+import type { StoreReference } from "#cnpg/plugin-config.ts";
 import type { SidecarConfig, StoreSidecarSettings } from "#cnpg/sidecar-config.ts";
 import { complete } from "./capabilities.ts";
 import {
@@ -20,7 +21,7 @@ import { RpcError } from "./status-code.ts";
 export interface LifecyclePorts {
   sidecarConfig(): SidecarConfig;
   /** undefined when the store does not exist or has no settings. */
-  storeSidecarSettings(namespace: string, storeName: string): StoreSidecarSettings | undefined;
+  storeSidecarSettings(namespace: string, store: StoreReference): StoreSidecarSettings | undefined;
 }
 
 const nothing = { jsonPatch: new Uint8Array() };
@@ -50,7 +51,7 @@ function inject(workload: Workload, cluster: Cluster, ports: LifecyclePorts): { 
   const { namespace } = cluster.metadata;
   const injection = planInjection(workload, cluster, {
     config: ports.sidecarConfig(),
-    settingsOf: (storeName) => ports.storeSidecarSettings(namespace, storeName),
+    settingsOf: (store) => ports.storeSidecarSettings(namespace, store),
   });
   if (injection.kind === "impossible") {
     throw new RpcError(

@@ -39,7 +39,7 @@ const inputs = (
   change: Partial<SidecarConfig> = {},
 ): SidecarInputs => ({
   config: { ...config, ...change },
-  settingsOf: (name) => settings[name],
+  settingsOf: ({ name }) => settings[name],
 });
 
 function inject(workload: Workload, cluster = aCluster(), given = inputs()) {
@@ -80,6 +80,17 @@ const layouts: readonly [string, Loose][] = [
   ["other-plugin", aPod(hasOtherPlugin)],
 ];
 
+const archivesToStanza = { plugins: [{ name: "holdfast.dev", parameters: { stanza: "main" } }] };
+const recoversFromStanza = {
+  externalClusters: [{ name: "origin", plugin: { name: "holdfast.dev", parameters: { stanza: "origin" } } }],
+};
+const spool = { size: "2Gi", storageClass: "fast" };
+const stanzaLayouts: readonly [string, Loose, object, Record<string, StoreSidecarSettings>][] = [
+  ["stanza-pod", aPod(), archivesToStanza, {}],
+  ["stanza-pod-with-volume", aPod(), archivesToStanza, { main: { spool } }],
+  ["stanza-job", aJob(), recoversFromStanza, { origin: { spool: { size: "500Mi" } } }],
+];
+
 describe("the patch", () => {
   it.each(layouts)("of the layout %s is the one that was reviewed", async (name, workload) => {
     const text = stringify(inject(workload).operations, { aliasDuplicateObjects: false });
@@ -90,6 +101,13 @@ describe("the patch", () => {
     const { after, operations } = inject(workload);
     expect(operations).not.toEqual([]);
     expect(inject(after).operations).toEqual([]);
+  });
+
+  it.each(stanzaLayouts)("of the layout %s is the one that was reviewed", async (name, workload, spec, settings) => {
+    const { operations, after } = inject(workload, aCluster(spec), inputs(settings));
+    const text = stringify(operations, { aliasDuplicateObjects: false });
+    await expect(text).toMatchFileSnapshot(join(testdata, `${name}.patch.yaml`));
+    expect(inject(after, aCluster(spec), inputs(settings)).operations).toEqual([]);
   });
 
   it("leaves the input as it was", () => {
@@ -110,14 +128,21 @@ describe("the patch", () => {
     );
     const layout = fc.constantFrom(...layouts.map(([, workload]) => workload));
     const image = fc.constantFrom("a:1", "b:2");
+    const cluster = fc.constantFrom(aCluster(), aCluster(archivesToStanza), aCluster(recoversFromStanza));
+    const volume = fc.option(fc.constantFrom({ size: "1Gi" }, { size: "1024Mi" }, spool), { nil: undefined });
+    const state = fc.record({ cluster, settings, volume });
     fc.assert(
-      fc.property(layout, settings, settings, image, (workload, before, now, name) => {
-        const earlier = inject(workload, aCluster(), inputs({ minio: before })).after;
-        const given = inputs({ minio: now }, { image: name });
-        const upgraded = inject(earlier, aCluster(), given).after;
+      fc.property(layout, state, state, image, (workload, before, now, name) => {
+        const given = ({ settings, volume }: typeof now, change = {}) => {
+          const ofStanza = { ...settings, ...(volume && { spool: volume }) };
+          return inputs({ minio: settings, main: ofStanza, origin: ofStanza }, change);
+        };
+        const earlier = inject(workload, before.cluster, given(before)).after;
+        const current = given(now, { image: name });
+        const upgraded = inject(earlier, now.cluster, current).after;
         // Upgrading an injected Pod and injecting a bare one come to the same, and then nothing is left to do.
-        expect(upgraded).toEqual(inject(workload, aCluster(), given).after);
-        expect(inject(upgraded, aCluster(), given).operations).toEqual([]);
+        expect(upgraded).toEqual(inject(workload, now.cluster, current).after);
+        expect(inject(upgraded, now.cluster, current).operations).toEqual([]);
       }),
       { numRuns: 60 },
     );
@@ -229,6 +254,49 @@ describe("where the sidecar goes", () => {
     expect(after.spec.volumes).toEqual([{ name: "plugins", emptyDir: {} }]);
     expect(order(after)).toEqual(["holdfast"]);
     expect(inject(after).operations).toEqual([]);
+  });
+});
+
+describe("the spool's volume", () => {
+  const volumeOf = (workload: Loose): Loose =>
+    podSpec(workload).volumes.find(({ name }: Loose) => name === "holdfast-spool");
+  const injected = (spec: object, settings: Record<string, StoreSidecarSettings> = {}) =>
+    inject(aPod(), aCluster(spec), inputs(settings)).after;
+
+  it("is seen by the sidecar alone", () => {
+    const { containers, initContainers } = injected(archivesToStanza).spec;
+    const others = [...containers, ...initContainers.filter(({ name }: Loose) => name !== sidecarName)];
+    const mount = { name: "holdfast-spool", mountPath: "/spool" };
+    expect(sidecarOf(injected(archivesToStanza)).volumeMounts).toContainEqual(mount);
+    for (const { volumeMounts = [] } of others) expect(volumeMounts).not.toContainEqual(mount);
+  });
+
+  it("is there for a Stanza that is only recovered from or followed, and not for ObjectStores", () => {
+    expect(volumeOf(injected(recoversFromStanza))).toEqual({ name: "holdfast-spool", emptyDir: { sizeLimit: "1Gi" } });
+    expect(volumeOf(injected({}))).toBeUndefined();
+  });
+
+  it("is what the Stanza says that the Cluster archives to, whatever its source says", () => {
+    const both = { ...archivesToStanza, ...recoversFromStanza };
+    expect(volumeOf(injected(both, { origin: { spool } }))).toHaveProperty("emptyDir");
+    expect(volumeOf(injected(both, { main: { spool } }))).toHaveProperty("ephemeral");
+  });
+
+  it("is left as it is in the words that CloudNativePG sends it back in", () => {
+    const settings = { main: { spool: { size: "2048Mi" } } };
+    const pod = injected(archivesToStanza, settings);
+    volumeOf(pod).ephemeral.volumeClaimTemplate = {
+      metadata: { creationTimestamp: null },
+      spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "2Gi" } } },
+    };
+    expect(inject(pod, aCluster(archivesToStanza), inputs(settings)).operations).toEqual([]);
+  });
+
+  it("follows the Stanza's settings as the container does", () => {
+    const settings = { main: { resources: { limits: { memory: "1Gi" } }, logLevel: "debug" as const } };
+    const pod = injected(archivesToStanza, settings);
+    expect(sidecarOf(pod).resources).toEqual({ limits: { memory: "1Gi" } });
+    expect(envOf(pod)).toMatchObject({ HOLDFAST_LOG_LEVEL: "debug" });
   });
 });
 

@@ -2,8 +2,15 @@
 // idempotent on its own output: CNPG runs it many times a minute and restarts PostgreSQL when the result differs. Pure.
 import { createPatch, type Operation } from "rfc6902";
 import type { Cluster } from "#cnpg/cluster.ts";
-import { pluginName, readPluginConfig, type PluginConfig, type StoreChoice } from "#cnpg/plugin-config.ts";
+import {
+  pluginName,
+  readPluginConfig,
+  type PluginConfig,
+  type StoreChoice,
+  type StoreReference,
+} from "#cnpg/plugin-config.ts";
 import type { EnvVar, SidecarConfig, StoreSidecarSettings } from "#cnpg/sidecar-config.ts";
+import { makeSpoolVolume, spoolDirectory, spoolVolumeName, withSpoolVolume, type Volume } from "./spool-volume.ts";
 
 export const sidecarName = "holdfast";
 export const pluginDirectory = "/plugins";
@@ -30,11 +37,6 @@ interface Container {
   readonly env?: readonly EnvVar[];
   readonly volumeMounts?: readonly Mount[];
   readonly securityContext?: Readonly<Record<string, unknown>>;
-}
-
-interface Volume {
-  readonly name: string;
-  readonly emptyDir?: object;
 }
 
 interface PodSpec {
@@ -65,7 +67,7 @@ export type Workload = Pod | Job;
 export interface SidecarInputs {
   readonly config: SidecarConfig;
   /** Settings of a store in the Cluster's namespace; undefined when the store does not exist or has none. */
-  readonly settingsOf: (storeName: string) => StoreSidecarSettings | undefined;
+  readonly settingsOf: (store: StoreReference) => StoreSidecarSettings | undefined;
 }
 
 export type Injection =
@@ -150,9 +152,12 @@ function changeSpec(spec: PodSpec, main: Container, making: Making): Change {
     spec.initContainers?.map(bootstrapsInPod) ?? [],
     makeSidecar(mounted, making),
   );
+  const withSockets = volumes.some(({ name }) => name === volume)
+    ? volumes
+    : [...volumes, { name: volume, emptyDir: {} }];
   const changed = {
     ...spec,
-    volumes: volumes.some(({ name }) => name === volume) ? volumes : [...volumes, { name: volume, emptyDir: {} }],
+    volumes: withSpoolVolume(withSockets, spoolOf(making)),
     containers: spec.containers?.map((container) => (container === main ? mounted : container)) ?? [],
     initContainers,
   };
@@ -178,9 +183,27 @@ function place(
   return { initContainers, insertion: [{ index: bootstrap < 0 ? initContainers.length : bootstrap, sidecar }] };
 }
 
-function makeSidecar(main: Container, { cluster, inputs: { config, settingsOf }, stores }: Making): Container {
-  const names = new Set(stores.flatMap((choice) => (choice?.kind === "store" ? choice.store.name : [])));
-  const settings = [...names].flatMap((name) => settingsOf(name) ?? []);
+/** Each store once, in the order in which they count. */
+function storesOf(choices: Making["stores"]): readonly StoreReference[] {
+  const stores = choices.flatMap((choice) => (choice?.kind === "store" ? choice.store : []));
+  const isFirst = ({ kind, name }: StoreReference, at: number): boolean =>
+    stores.findIndex((other) => other.kind === kind && other.name === name) === at;
+  return stores.filter(isFirst);
+}
+
+/** The first Stanza says which; ObjectStores need none. */
+function spoolOf({ inputs, stores }: Making): Volume | undefined {
+  const stanza = storesOf(stores).find(({ kind }) => kind === "Stanza");
+  return stanza && makeSpoolVolume(inputs.settingsOf(stanza)?.spool);
+}
+
+function makeSidecar(main: Container, making: Making): Container {
+  const {
+    cluster,
+    inputs: { config, settingsOf },
+    stores,
+  } = making;
+  const settings = storesOf(stores).flatMap((store) => settingsOf(store) ?? []);
   const first = <Key extends keyof StoreSidecarSettings>(key: Key) =>
     settings.find((one) => one[key] !== undefined)?.[key];
   const imagePullPolicy = cluster.spec.imagePullPolicy ?? config.imagePullPolicy;
@@ -209,7 +232,10 @@ function makeSidecar(main: Container, { cluster, inputs: { config, settingsOf },
       failureThreshold: 120,
     },
     securityContext: restrict(main.securityContext ?? {}),
-    volumeMounts: (main.volumeMounts ?? []).filter(({ mountPath }) => !isHidden(mountPath)),
+    volumeMounts: [
+      ...(main.volumeMounts ?? []).filter(({ mountPath }) => !isHidden(mountPath)),
+      ...(spoolOf(making) === undefined ? [] : [{ name: spoolVolumeName, mountPath: spoolDirectory }]),
+    ],
   };
   return sidecar;
 }

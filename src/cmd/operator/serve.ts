@@ -2,7 +2,7 @@
 // connections go on.
 import { serverSecret } from "#controllers/installation/controller.ts";
 import type { AccessKeeper } from "#controllers/cluster/access-keeper.ts";
-import { parseSidecarConfig, sidecarConfigName } from "#cnpg/sidecar-config.ts";
+import { parseSidecarConfig, sidecarConfigName, sidecarSettingsOfStanza } from "#cnpg/sidecar-config.ts";
 import { identityService } from "#cnpgi/identity.ts";
 import { lifecycleService } from "#cnpgi/lifecycle.ts";
 import { reconcilerHooksService } from "#cnpgi/reconciler-hooks.ts";
@@ -51,8 +51,12 @@ export async function serveCnpg(deps: ServeDeps, signal: AbortSignal): Promise<{
           );
         return config;
       },
-      storeSidecarSettings: (storeNamespace, name) =>
-        caches.stores.get({ namespace: storeNamespace, name })?.spec.instanceSidecarConfiguration,
+      storeSidecarSettings: (storeNamespace, { kind, name }) => {
+        const key = { namespace: storeNamespace, name };
+        if (kind === "ObjectStore") return caches.stores.get(key)?.spec.instanceSidecarConfiguration;
+        const stanza = caches.stanzas.get(key);
+        return stanza && sidecarSettingsOfStanza(stanza);
+      },
     }),
     reconcilerHooksService({
       ensureCluster: async (cluster, hookSignal) => {
