@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { walCompressions } from "#codec/compression.ts";
 import { createFetcher, type Fetcher } from "#engine/archive/fetcher.ts";
+import { barmanArchive } from "#engine/archive/barman-archive.ts";
 import type { ArchiveLocation } from "#engine/archive/location.ts";
 import type { StoreConfig } from "#store/config.ts";
 import { openStore } from "#store/open.ts";
@@ -43,7 +44,14 @@ function newFetcher(): Fetcher {
 
 async function fetchContent(fetcher: Fetcher, name: string, location: ArchiveLocation): Promise<Buffer> {
   const destination = join(fixture.root, "RECOVERYXLOG");
-  await fetcher.fetch({ name, destination, location, segmentBytes, mode: "recovery", signal: never });
+  await fetcher.fetch({
+    name,
+    destination,
+    archive: barmanArchive(location),
+    segmentBytes,
+    mode: "recovery",
+    signal: never,
+  });
   return readFile(destination);
 }
 
@@ -91,7 +99,7 @@ describe("the WAL path on S3", () => {
     const fetching = newFetcher().fetch({
       name: first,
       destination: join(fixture.root, "RECOVERYXLOG"),
-      location,
+      archive: barmanArchive(location),
       segmentBytes,
       mode: "running",
       signal: never,
@@ -115,7 +123,7 @@ describe("the WAL path while S3 is frozen", () => {
     minio.freeze();
     const fetcher = newFetcher();
     const destination = join(fixture.root, "RECOVERYXLOG");
-    const order = { name: first, destination, location, segmentBytes, signal: never };
+    const order = { name: first, destination, archive: barmanArchive(location), segmentBytes, signal: never };
     const running = fetcher.fetch({ ...order, mode: "running" });
     const recovering = fetcher.fetch({ ...order, destination: `${destination}2`, mode: "recovery" });
     await expect(archiver.archive(paths[5]!, location, call())).rejects.toMatchObject({

@@ -1,17 +1,15 @@
-// WAL calls of CNPG on this instance: how long a failure may last, before the engine does the work.
-import { access } from "node:fs/promises";
+// WAL calls of CNPG on this instance for an ObjectStore.
 import { join } from "node:path";
-import type { ArchiveOrder, RestoreMode, RestoreOrder, WalPort } from "#cnpgi/wal.ts";
+import type { ObjectStoreReference } from "#cnpg/plugin-config.ts";
+import type { ArchiveOrder, WalPort } from "#cnpgi/wal.ts";
 import type { Archiver } from "#engine/archive/archiver.ts";
-import type { ArchiveLocation } from "#engine/archive/location.ts";
-import { isArchiveError } from "#engine/archive/errors.ts";
+import { barmanArchive } from "#engine/archive/barman-archive.ts";
 import type { Fetcher } from "#engine/archive/fetcher.ts";
 import type { Logger } from "#observe/logger.ts";
-import { readControlFile } from "#postgres/control.ts";
-import type { ObjectStoreReference } from "#cnpg/plugin-config.ts";
-import { within } from "#std/abort.ts";
-import { retry } from "#std/backoff.ts";
+import { exists } from "./exists.ts";
 import type { Locate } from "./locations.ts";
+import { atNewest, openMsMax } from "./newest.ts";
+import { createWalRestore, type RestoreCounts } from "./wal-restore.ts";
 
 export interface WalDeps {
   readonly pgdata: string;
@@ -23,117 +21,37 @@ export interface WalDeps {
   readonly logger: Logger;
 }
 
-export interface RestoreCounts {
-  readonly restored: number;
-  readonly failed: number;
-}
-
 /** CNPG's marker: nothing has been archived by this cluster yet. */
 const emptyCheckMarker = ".check-empty-wal-archive";
-/** As the engine: a running instance never waits longer for its archive. */
-const runningMsMax = 3_000;
-/** Reading an ObjectStore and its Secrets, the first time. */
-const openMsMax = 30_000;
-
-const exists = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  );
 
 export function createWalPort(deps: WalDeps): WalPort<ObjectStoreReference> & { counts(): RestoreCounts } {
   const { pgdata, archiver, fetcher, locate, onWaiting, logger } = deps;
-  const counts = { restored: 0, failed: 0 };
-  let segmentBytes: number | undefined;
-
-  /** Of this instance; it does not change in the instance's life. */
-  async function readSegmentBytes(signal: AbortSignal): Promise<number> {
-    segmentBytes ??= (await readControlFile(pgdata, { signal })).segmentBytes;
-    return segmentBytes;
-  }
-
-  /** Waiting for a store ends when people correct its settings; then the work begins anew where it is now. */
-  async function atNewest(
-    reference: ObjectStoreReference,
-    { openMs, signal }: { readonly openMs: number; readonly signal: AbortSignal },
-    work: (location: ArchiveLocation, signal: AbortSignal) => Promise<void>,
-  ): Promise<void> {
-    for (;;) {
-      const location = await within(openMs, signal, (limited) => locate(reference, limited));
-      const { superseded } = location;
-      try {
-        return await work(location, superseded === undefined ? signal : AbortSignal.any([signal, superseded]));
-      } catch (error) {
-        if (signal.aborted || superseded?.aborted !== true) throw error;
-        logger.info({ store: reference.name }, "the store has changed meanwhile");
-      }
-    }
-  }
+  const { restore, counts } = createWalRestore<ObjectStoreReference>({
+    pgdata,
+    fetcher,
+    locate: async (reference, signal) => barmanArchive(await locate(reference, signal)),
+    onWaiting,
+    logger,
+  });
 
   async function archive(order: ArchiveOrder<ObjectStoreReference>, signal: AbortSignal): Promise<void> {
-    const skipCheck = order.skipEmptyCheck;
-    const checkEmpty = order.checkEmpty ?? (!skipCheck && (await exists(join(pgdata, emptyCheckMarker))));
-    const { namespace, name, uid = "" } = order.cluster.metadata;
-    const cluster = { namespace, name, uid };
-    await atNewest(order.store, { openMs: openMsMax, signal }, (location, limited) =>
-      archiver.archive(order.path, location, { cluster, checkEmpty, skipCheck, signal: limited }),
+    const { store, path, skipEmptyCheck: skipCheck } = order;
+    const call = { cluster: identityOf(order), checkEmpty: await checksEmpty(order, pgdata), skipCheck };
+    const open = (limited: AbortSignal) => locate(store, limited);
+    await atNewest({ open, openMs: openMsMax, store: store.name, signal, logger }, (location, limited) =>
+      archiver.archive(path, location, { ...call, signal: limited }),
     );
   }
 
-  /** A standby that is being made for a replica cluster has no primary either, but streams: only recovery may wait. */
-  async function modeOf({ mode }: RestoreOrder): Promise<RestoreMode> {
-    return mode === "recovery" && !(await exists(join(pgdata, "recovery.signal"))) ? "running" : mode;
-  }
-
-  async function fetchOnce(
-    order: RestoreOrder<ObjectStoreReference>,
-    mode: RestoreMode,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const segmentBytes = await readSegmentBytes(signal);
-    const openMs = mode === "running" ? runningMsMax : openMsMax;
-    await atNewest(order.store, { openMs, signal }, (location, limited) =>
-      fetcher.fetch({
-        name: order.name,
-        destination: order.destination,
-        location,
-        segmentBytes,
-        mode,
-        signal: limited,
-        onWaiting: (error, sinceMs) => {
-          logger.warn({ err: error, segment: order.name, sinceMs }, "recovery waits for its archive");
-          onWaiting(error.message);
-        },
-      }),
-    );
-  }
-
-  /** The engine waits for an archive that it has; here it is a store that cannot even be opened. */
-  async function recover(order: RestoreOrder<ObjectStoreReference>, signal: AbortSignal): Promise<void> {
-    await retry(() => fetchOnce(order, "recovery", signal), {
-      attempts: Infinity,
-      firstMs: 500,
-      maxMs: 15_000,
-      signal,
-      isTransient: (error) => !isArchiveError(error, "NotFound") && !isArchiveError(error, "InvalidName"),
-      onRetry: (error, attempt) => {
-        if (attempt === 1) logger.warn({ err: error, segment: order.name }, "recovery waits for its archive");
-        onWaiting(error instanceof Error ? error.message : String(error));
-      },
-    });
-    onWaiting(undefined);
-  }
-
-  async function restore(order: RestoreOrder<ObjectStoreReference>, signal: AbortSignal): Promise<void> {
-    const mode = await modeOf(order);
-    try {
-      await (mode === "recovery" ? recover(order, signal) : fetchOnce(order, mode, signal));
-      counts.restored++;
-    } catch (error) {
-      if (!isArchiveError(error, "NotFound")) counts.failed++;
-      throw error;
-    }
-  }
-
-  return { archive, restore, counts: () => ({ ...counts }) };
+  return { archive, restore, counts };
 }
+
+export function identityOf({ cluster }: ArchiveOrder) {
+  const { namespace, name, uid = "" } = cluster.metadata;
+  return { namespace, name, uid };
+}
+
+export const checksEmpty = async (
+  { checkEmpty, skipEmptyCheck }: Pick<ArchiveOrder, "checkEmpty" | "skipEmptyCheck">,
+  pgdata: string,
+): Promise<boolean> => checkEmpty ?? (!skipEmptyCheck && (await exists(join(pgdata, emptyCheckMarker))));

@@ -11,14 +11,13 @@ import type { ObjectContent } from "#store/store.ts";
 import { ArchiveError } from "./errors.ts";
 import { listStored, sha256Metadata, type StoredObject } from "./existing.ts";
 import { describeArchive, describeObject, type ArchiveLocation } from "./location.ts";
+import type { WalRequest } from "./wal-archive.ts";
 
 /** Small pieces from the network are written together: each write costs a round trip to the thread pool. */
 const writeBytes = 1024 * 1024;
 
-export interface WalRequest {
+export interface BarmanRequest extends WalRequest {
   readonly location: ArchiveLocation;
-  readonly name: string;
-  readonly segmentBytes: number;
 }
 
 /**
@@ -26,7 +25,7 @@ export interface WalRequest {
  * ArchiveError "NotFound" only after a listing that shows neither the file nor its partial segment.
  */
 export async function downloadWal(
-  request: WalRequest,
+  request: BarmanRequest,
   path: string,
   extension: WalExtension,
   signal: AbortSignal,
@@ -39,7 +38,7 @@ export async function downloadWal(
 
 /** Saves the WAL file if the archive has it with this suffix; false when not. */
 export function downloadWithSuffix(
-  request: WalRequest,
+  request: BarmanRequest,
   path: string,
   extension: WalExtension,
   signal: AbortSignal,
@@ -49,7 +48,7 @@ export function downloadWithSuffix(
 }
 
 /** The object that holds the file with any suffix, else its partial segment, as barman-cloud-wal-restore does. */
-async function findWal({ location, name }: WalRequest, signal: AbortSignal): Promise<StoredObject> {
+async function findWal({ location, name }: BarmanRequest, signal: AbortSignal): Promise<StoredObject> {
   const stored = await listStored(location, name, signal);
   const named = (wanted: string): StoredObject | undefined => {
     const objects = stored.filter((object) => object.name === wanted);
@@ -61,7 +60,7 @@ async function findWal({ location, name }: WalRequest, signal: AbortSignal): Pro
 }
 
 async function downloadObject(
-  request: WalRequest,
+  request: BarmanRequest,
   path: string,
   { key, extension }: Pick<StoredObject, "key" | "extension">,
   signal: AbortSignal,
@@ -82,7 +81,11 @@ async function downloadObject(
 }
 
 /** Writes and measures; `check` compares with what the file should be. */
-function createSink(file: FileHandle, { location, name, segmentBytes }: WalRequest, { key, metadata }: ObjectContent) {
+function createSink(
+  file: FileHandle,
+  { location, name, segmentBytes }: BarmanRequest,
+  { key, metadata }: ObjectContent,
+) {
   const hash = createHash("sha256");
   let bytes = 0;
   const damaged = (why: string): ArchiveError => new ArchiveError("Corrupt", `${describeObject(location, key)} ${why}`);

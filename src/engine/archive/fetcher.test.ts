@@ -18,7 +18,9 @@ import {
   text,
   type Fixture,
 } from "#test/bench/wal-fixture.ts";
+import { barmanArchive } from "./barman-archive.ts";
 import { createFetcher, type Fetcher, type FetchRequest } from "./fetcher.ts";
+import type { ArchiveLocation } from "./location.ts";
 
 let fixture: Fixture;
 let pgdata: Pgdata;
@@ -39,10 +41,12 @@ function newFetcher(): Fetcher {
   return fetcher;
 }
 
-const request = (name: string, changes: Partial<FetchRequest> = {}): FetchRequest => ({
+type Changes = Partial<FetchRequest> & { readonly location?: ArchiveLocation };
+
+const request = (name: string, { location = fixture.locate(), ...changes }: Changes = {}): FetchRequest => ({
   name,
   destination,
-  location: fixture.locate(),
+  archive: barmanArchive(location),
   segmentBytes: mib,
   mode: "running",
   signal: never,

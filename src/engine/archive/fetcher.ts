@@ -7,13 +7,11 @@ import { delay, within } from "#std/abort.ts";
 import { backoffMs, retry } from "#std/backoff.ts";
 import type { Logger } from "#observe/logger.ts";
 import { parseSegmentName, parseWalFileName } from "#postgres/segment.ts";
-import { walKey, type WalExtension } from "#repository/barman/layout.ts";
-import { downloadWal } from "./download.ts";
 import { ArchiveError, isArchiveError, isTimeout, isTransient, outOfTime, toArchiveError } from "./errors.ts";
-import { createPerArchive, describeArchive, type ArchiveLocation } from "./location.ts";
 import { createOutage, type Outage } from "./outage.ts";
 import { placeFile, removeLeftovers } from "./place-file.ts";
 import { createPrefetcher } from "./prefetch.ts";
+import { createPerWalArchive, type WalArchive, type WalRequest } from "./wal-archive.ts";
 
 export type FetchMode = "recovery" | "running" | "rewind";
 
@@ -22,13 +20,10 @@ const rewindMsMax = 30_000;
 const waitingReportMs = 5 * 60_000;
 const pauses = { firstMs: 500, maxMs: 30_000 };
 
-export interface FetchRequest {
-  /** As restore_command's %f: a segment, a history file, rarely a backup label. */
-  readonly name: string;
+export interface FetchRequest extends WalRequest {
   /** Absolute; the file appears here whole and durable, or not at all. */
   readonly destination: string;
-  readonly location: ArchiveLocation;
-  readonly segmentBytes: number;
+  readonly archive: WalArchive;
   readonly mode: FetchMode;
   readonly signal: AbortSignal;
   /** Recovery waits for the archive: told at the first failure and every five minutes from then. */
@@ -42,19 +37,10 @@ export interface Fetcher {
   close(): Promise<void>;
 }
 
-interface FetchState {
-  /** The suffix that the archive's files had last: asked for first. */
-  extension: WalExtension;
-  readonly outage: Outage;
-}
-
 export function createFetcher(options: { spoolDirectory: string; logger: Logger }): Fetcher {
   const closing = new AbortController();
   const prefetcher = createPrefetcher(options);
-  const stateOf = createPerArchive<FetchState>(({ compression }) => ({
-    extension: compression.extension,
-    outage: createOutage(closing.signal),
-  }));
+  const outageOf = createPerWalArchive<Outage>(() => createOutage(closing.signal));
   const tidied = new Map<string, Promise<void>>();
 
   /** Directories are cleared once of what an earlier process left; that this fails is for the file itself to show. */
@@ -68,21 +54,21 @@ export function createFetcher(options: { spoolDirectory: string; logger: Logger 
 
   /** One try, from the spool or the archive. */
   async function fetchOnce(request: FetchRequest, signal: AbortSignal): Promise<void> {
-    const { name, destination, location, mode } = request;
-    const state = stateOf(location);
+    const { name, destination, archive, mode } = request;
+    const outage = outageOf(archive);
     await tidy(dirname(destination));
     const fill = async (path: string): Promise<void> => {
-      const wait = mode !== "running" || !state.outage.isOn;
+      const wait = mode !== "running" || !outage.isOn;
       if (await prefetcher.take(request, path, { wait, signal })) return;
-      if (mode === "running" && state.outage.isOn) {
-        throw new ArchiveError("Unavailable", `${describeArchive(location)} did not answer a moment ago`);
+      if (mode === "running" && outage.isOn) {
+        throw new ArchiveError("Unavailable", `${archive.description} did not answer a moment ago`);
       }
-      state.extension = await downloadWal(request, path, state.extension, signal);
-      state.outage.end();
+      await archive.download(request, path, signal);
+      outage.end();
     };
     await placeFile(destination, fill, signal);
     const segment = mode === "rewind" ? undefined : parseSegmentName(name);
-    if (segment !== undefined) prefetcher.served(request, segment, state.extension);
+    if (segment !== undefined) prefetcher.served(request, segment);
   }
 
   /** Until the file is there or proven absent, or the caller gives up. */
@@ -116,8 +102,7 @@ export function createFetcher(options: { spoolDirectory: string; logger: Logger 
         firstMs: 200,
         maxMs: 2_000,
         signal,
-        isTransient: (error) =>
-          isTransient(error) && !(request.mode === "running" && stateOf(request.location).outage.isOn),
+        isTransient: (error) => isTransient(error) && !(request.mode === "running" && outageOf(request.archive).isOn),
         onRetry: (error) => (lastError = error),
       });
     try {
@@ -139,12 +124,11 @@ export function createFetcher(options: { spoolDirectory: string; logger: Logger 
 
   /** Asks in the background for the file that could not be had, and gets it into the spool: a slow store gets on this way. */
   function beginOutage(request: FetchRequest): void {
-    const { location, name } = request;
-    const { outage, extension } = stateOf(location);
-    outage.begin(
-      async (signal) => (await location.store.head(walKey(location.server, name, extension), { signal })) !== undefined,
+    const { archive, name } = request;
+    outageOf(archive).begin(
+      (signal) => archive.probe(name, signal),
       (exists) => {
-        if (exists && parseSegmentName(name) !== undefined) prefetcher.hold(request, extension);
+        if (exists && parseSegmentName(name) !== undefined) prefetcher.hold(request);
       },
     );
   }
@@ -171,4 +155,4 @@ export function createFetcher(options: { spoolDirectory: string; logger: Logger 
   };
 }
 
-const doing = ({ name, location }: FetchRequest): string => `fetching ${name} from ${describeArchive(location)}`;
+const doing = ({ name, archive }: FetchRequest): string => `fetching ${name} from ${archive.description}`;

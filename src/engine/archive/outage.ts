@@ -2,6 +2,7 @@
 // restore_command holds up streaming and promotion. A probe in the background ends it as soon as the store is back.
 import { delay, waitFor, within } from "#std/abort.ts";
 import { isStoreError } from "#store/errors.ts";
+import { isArchiveError, isTransient } from "./errors.ts";
 
 /** How long the store is taken to be away, at most, before PostgreSQL's request tries it again. */
 const outageMsMax = 30_000;
@@ -29,7 +30,7 @@ export function createOutage(closing: AbortSignal): Outage {
         return await within(probeMsMax, signal, (signal) => waitFor(probe(signal), signal));
       } catch (error) {
         signal.throwIfAborted();
-        if (isStoreError(error) && !error.transient) return false;
+        if ((isStoreError(error) || isArchiveError(error)) && !isTransient(error)) return false;
       }
       await delay(probePauseMs, signal);
     }

@@ -14,7 +14,9 @@ import {
   never,
   type Fixture,
 } from "#test/bench/wal-fixture.ts";
+import { barmanArchive } from "./barman-archive.ts";
 import { createFetcher, type Fetcher, type FetchRequest } from "./fetcher.ts";
+import type { ArchiveLocation } from "./location.ts";
 
 let fixture: Fixture;
 let pgdata: Pgdata;
@@ -35,10 +37,12 @@ function newFetcher(): Fetcher {
   return fetcher;
 }
 
-const request = (name: string, changes: Partial<FetchRequest> = {}): FetchRequest => ({
+type Changes = Partial<FetchRequest> & { readonly location?: ArchiveLocation };
+
+const request = (name: string, { location = fixture.locate(), ...changes }: Changes = {}): FetchRequest => ({
   name,
   destination,
-  location: fixture.locate(),
+  archive: barmanArchive(location),
   segmentBytes: mib,
   mode: "running",
   signal: never,
@@ -53,11 +57,7 @@ describe("segments fetched ahead", () => {
       .filter((name) => !name.endsWith(".tmp"))
       .map((name) => name.slice(-24))
       .sort();
-  const fetchAll = async (
-    fetcher: Fetcher,
-    names: readonly string[],
-    changes: Partial<FetchRequest> = {},
-  ): Promise<void> => {
+  const fetchAll = async (fetcher: Fetcher, names: readonly string[], changes: Changes = {}): Promise<void> => {
     for (const name of names) {
       await fetcher.fetch(request(name, { mode: "recovery", ...changes }));
       expect((await readFile(destination)).equals(walContent(name, pgdata))).toBe(true);

@@ -4,11 +4,9 @@ import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "#observe/logger.ts";
 import type { SegmentName } from "#postgres/segment.ts";
-import type { WalExtension } from "#repository/barman/layout.ts";
-import { downloadWithSuffix, type WalRequest } from "./download.ts";
-import { createPerArchive, type ArchiveLocation } from "./location.ts";
 import { moveFile } from "./place-file.ts";
 import { nextDepth, planPrefetch } from "./plan.ts";
+import { createPerWalArchive, type WalArchive, type WalRequest } from "./wal-archive.ts";
 import { waitFor } from "#std/abort.ts";
 
 /** The spool lies on a scratch volume that other things share. */
@@ -16,16 +14,20 @@ const spoolBytesMax = 256 * 1024 * 1024;
 /** Segments that nobody asks for, because a standby went over to streaming, leave after this time. */
 const idleMsMax = 5 * 60_000;
 
+export interface PrefetchRequest extends WalRequest {
+  readonly archive: WalArchive;
+}
+
 export interface Prefetcher {
   /**
    * Moves a segment from the spool to `path`, waiting for its download if `wait`; false when the spool does not have it.
    * Rejects with the signal's reason.
    */
-  take(request: WalRequest, path: string, options: { wait: boolean; signal: AbortSignal }): Promise<boolean>;
-  /** A segment was served: keeps the following ones coming, forgets all others. `extension`: what the archive uses now. */
-  served(request: WalRequest, name: SegmentName, extension: WalExtension): void;
+  take(request: PrefetchRequest, path: string, options: { wait: boolean; signal: AbortSignal }): Promise<boolean>;
+  /** A segment was served: keeps the following ones coming, forgets all others. */
+  served(request: PrefetchRequest, name: SegmentName): void;
   /** Gets one segment into the spool in the background. */
-  hold(request: WalRequest, extension: WalExtension): void;
+  hold(request: PrefetchRequest): void;
   close(): Promise<void>;
 }
 
@@ -52,7 +54,7 @@ export function createPrefetcher(options: { spoolDirectory: string; logger: Logg
   let generations = 0;
   let serial = 0;
   const newState = (): PrefetchState => ({ generation: ++generations, held: new Map(), depth: 1, hit: false });
-  const stateOf = createPerArchive(newState);
+  const stateOf = createPerWalArchive(newState);
   const emptied = emptyDirectory(spoolDirectory);
   emptied.catch((error: unknown) => logger.warn({ err: error }, "WAL is not fetched ahead: no spool directory"));
   /** The archive that was asked last; only this one's files are kept. */
@@ -69,20 +71,20 @@ export function createPrefetcher(options: { spoolDirectory: string; logger: Logg
 
   const dropAll = (state: PrefetchState): void => [...state.held.keys()].forEach((name) => drop(state, name));
 
-  function activate(location: ArchiveLocation): PrefetchState {
+  function activate(archive: WalArchive): PrefetchState {
     idle.refresh();
-    const state = stateOf(location);
+    const state = stateOf(archive);
     if (active !== state && active !== undefined) dropAll(active);
     active = state;
     return state;
   }
 
-  function start(state: PrefetchState, request: WalRequest, extension: WalExtension): void {
+  function start(state: PrefetchState, request: PrefetchRequest): void {
     if (closing.signal.aborted) return;
     const abort = new AbortController();
     const signal = AbortSignal.any([closing.signal, abort.signal]);
     const path = join(spoolDirectory, `${state.generation}-${++serial}-${request.name}`);
-    const download = fill(request, path, extension, signal).then((whole) => {
+    const download = fill(request, path, signal).then((whole) => {
       if (!whole && state.held.get(request.name)?.abort === abort) endOfArchive(state, request.name);
       return whole;
     });
@@ -97,16 +99,11 @@ export function createPrefetcher(options: { spoolDirectory: string; logger: Logg
     for (const name of state.held.keys()) if (name >= missing) drop(state, name);
   }
 
-  async function fill(
-    request: WalRequest,
-    path: string,
-    extension: WalExtension,
-    signal: AbortSignal,
-  ): Promise<boolean> {
+  async function fill(request: PrefetchRequest, path: string, signal: AbortSignal): Promise<boolean> {
     const temporaryPath = `${path}.tmp`;
     try {
       await emptied;
-      if (!(await downloadWithSuffix(request, temporaryPath, extension, signal))) return false;
+      if (!(await request.archive.downloadAhead(request, temporaryPath, signal))) return false;
       await rename(temporaryPath, path);
       return true;
     } catch (error) {
@@ -117,8 +114,8 @@ export function createPrefetcher(options: { spoolDirectory: string; logger: Logg
   }
 
   return {
-    async take({ location, name }, path, { wait, signal }) {
-      const state = stateOf(location);
+    async take({ archive, name }, path, { wait, signal }) {
+      const state = stateOf(archive);
       const held = state.held.get(name);
       state.hit = false;
       if (held === undefined) return false;
@@ -129,18 +126,19 @@ export function createPrefetcher(options: { spoolDirectory: string; logger: Logg
       state.hit = true;
       return true;
     },
-    served(request, name, extension) {
-      const state = activate(request.location);
-      state.depth = nextDepth(state.depth, state.hit ? "hit" : "miss", request.location.maxParallel);
-      const { segmentBytes } = request;
+    served(request, name) {
+      const state = activate(request.archive);
+      state.depth = nextDepth(state.depth, state.hit ? "hit" : "miss", request.archive.maxParallel);
+      const { segmentBytes, archive } = request;
       const held = [...state.held.keys()];
-      const plan = planPrefetch({ served: name, held, segmentBytes, depth: state.depth, spoolBytesMax });
+      const bytesMax = Math.min(spoolBytesMax, archive.aheadBytesMax ?? Infinity);
+      const plan = planPrefetch({ served: name, held, segmentBytes, depth: state.depth, spoolBytesMax: bytesMax });
       for (const old of plan.drop) drop(state, old);
-      for (const next of plan.start) start(state, { ...request, name: next }, extension);
+      for (const next of plan.start) start(state, { ...request, name: next });
     },
-    hold(request, extension) {
-      const state = activate(request.location);
-      if (!state.held.has(request.name)) start(state, request, extension);
+    hold(request) {
+      const state = activate(request.archive);
+      if (!state.held.has(request.name)) start(state, request);
     },
     async close() {
       clearTimeout(idle);
