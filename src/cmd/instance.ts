@@ -14,6 +14,7 @@ import { socketPath } from "#cnpgi/sidecar.ts";
 import { walService } from "#cnpgi/wal.ts";
 import { createArchiver } from "#engine/archive/archiver.ts";
 import { createFetcher } from "#engine/archive/fetcher.ts";
+import { createStanzaArchiver } from "#engine/pgbackrest/archiver.ts";
 import { runReporter } from "#engine/report/reporter.ts";
 import { createRestClient } from "#kube/rest-client.ts";
 import { createInClusterTransport, inClusterAddress } from "#kube/transport-in-cluster.ts";
@@ -24,11 +25,14 @@ import { openStore } from "#store/open.ts";
 import { createStoreSource } from "#store/refreshing.ts";
 import { resolveStoreConfig } from "#store/resolve.ts";
 import { RpcError } from "#cnpgi/status-code.ts";
+import { mergedStatus } from "./instance/archiver-status.ts";
 import { createBackups } from "./instance/backup.ts";
 import { backupByEngine, restoreByEngine, walByEngine } from "./instance/by-engine.ts";
 import { createLocate } from "./instance/locations.ts";
 import { createReport } from "./instance/report.ts";
 import { createRestorePort, requireEmptyArchive, type RunningRestore } from "./instance/restore.ts";
+import { createStanzaWalPort } from "./instance/stanza-wal.ts";
+import { createStanzaMutexes, createStanzaSource, spoolDirectoryOf } from "./instance/stanzas.ts";
 import { readSurroundings } from "./instance/surroundings.ts";
 import { tidyMemory } from "./instance/tidy-memory.ts";
 import { createWalPort } from "./instance/wal.ts";
@@ -58,13 +62,16 @@ const stores = createStoreSource({
   now: () => performance.now(),
 });
 
+const stanzas = createStanzaSource({ client, surroundings, logger });
+const mutexOf = createStanzaMutexes({ client, surroundings, logger });
+
 let restore: RunningRestore | undefined;
 const locate = createLocate(stores);
-const archiver = createArchiver({
-  pgdata,
-  walDirectory: join(pgdata, "pg_wal"),
-  logger,
-});
+const walDirectory = join(pgdata, "pg_wal");
+const archiver = createArchiver({ pgdata, walDirectory, logger });
+const spoolDirectory = await spoolDirectoryOf(surroundings);
+const stanzaArchiver = createStanzaArchiver({ pgdata, walDirectory, spoolDirectory, logger });
+const archiving = () => mergedStatus(archiver.status(), stanzaArchiver.status());
 const fetcher = createFetcher({ spoolDirectory: join(scratch, "wal-restore"), logger });
 const backups = createBackups({ surroundings, stores, logger });
 const onWaiting = (message: string | undefined): void => {
@@ -91,11 +98,20 @@ const restorePort = createRestorePort({
 const refuse = async (): Promise<never> => {
   throw new RpcError("FAILED_PRECONDITION", "not supported yet: a Stanza");
 };
-const notYet = { archive: refuse, restore: refuse, backup: refuse };
+const notYet = { restore: refuse, backup: refuse };
 const wal = createWalPort({ pgdata, archiver, fetcher, locate, onWaiting, logger });
+const stanzaWal = createStanzaWalPort({
+  pgdata,
+  archiver: stanzaArchiver,
+  fetcher,
+  stanzas,
+  mutexOf,
+  onWaiting,
+  logger,
+});
 const report = createReport({
   surroundings,
-  archiver,
+  archiving,
   backup: () => backups.current(),
   restore: () => restore,
   cancelBackup: (name) => backups.cancel(name),
@@ -106,7 +122,7 @@ const server = await serveUnix(socketPath, {
   logger,
   services: [
     identityService({ role: "instance", version, probe: () => undefined }),
-    walService({ port: walByEngine({ objectStore: wal, stanza: notYet }), podName: pod }),
+    walService({ port: walByEngine({ objectStore: wal, stanza: stanzaWal }), podName: pod }),
     backupService(backupByEngine({ objectStore: backups, stanza: notYet })),
     restoreJobService(restoreByEngine({ objectStore: restorePort, stanza: notYet })),
     metricsService({ snapshot }),
@@ -122,18 +138,28 @@ const reporting = runReporter(
 await aborted(signal);
 logger.info("stopping");
 const graceMs = 20_000;
-await Promise.all([server.close(graceMs), archiver.close(AbortSignal.timeout(graceMs)), reporting]);
+await Promise.all([
+  server.close(graceMs),
+  archiver.close(AbortSignal.timeout(graceMs)),
+  stanzaArchiver.close(AbortSignal.timeout(graceMs)),
+  reporting,
+]);
 await fetcher.close();
 stores.close();
+stanzas.close();
 
 function snapshot() {
-  const { files, bytes, failures, ready, lastArchived } = archiver.status();
+  const { files, bytes, failures, ready, lastArchived, gaps } = archiving();
   const running = backups.current();
-  const { restored, failed } = wal.counts();
+  const [restored, failed] = [wal.counts(), stanzaWal.counts()].reduce(
+    ([files, failures], counts) => [files + counts.restored, failures + counts.failed],
+    [0, 0],
+  );
   return {
     wal_archived_segments_total: files,
     wal_archived_bytes_total: bytes,
     wal_archive_failures_total: failures,
+    wal_given_up_files: gaps.length,
     wal_restored_segments_total: restored,
     wal_restore_failures_total: failed,
     backup_running: running === undefined ? 0 : 1,

@@ -21,6 +21,10 @@ export const metricTable = {
     type: Type.COUNTER,
     help: "Calls to archive a WAL file that failed since the sidecar started.",
   },
+  wal_given_up_files: {
+    type: Type.GAUGE,
+    help: "WAL files since the sidecar started that were given up in a repository, up to 100: the queue outgrew archive.pushQueueMax.",
+  },
   wal_last_archived_timestamp_seconds: {
     type: Type.GAUGE,
     help: "When this instance last stored a WAL file, Unix time.",

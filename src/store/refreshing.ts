@@ -63,8 +63,9 @@ export interface StoreSourceOptions<Config extends HasCredentials = StoreConfig,
   readonly now: () => number;
 }
 
-/** The login of the next request, and where a refusal of it is told. */
+/** Which store it is, the login of its next request, and where a refusal of that is told. */
 export interface LoginOptions<Config extends HasCredentials> {
+  readonly name: string;
   readonly credentials: () => Config["credentials"];
   readonly onDenied: () => void;
 }
@@ -112,7 +113,7 @@ export function createStoreSource<Config extends HasCredentials = StoreConfig, S
       return last.credentials;
     };
     let last = config;
-    const store = await open(config, { credentials: login, onDenied: () => denied(name) });
+    const store = await open(config, { name, credentials: login, onDenied: () => denied(name) });
     const supersede = new AbortController();
     return { opened: { store, config, generation, superseded: supersede.signal }, supersede };
   }

@@ -33,6 +33,23 @@ export interface InstanceReport {
         lastArchivedTime?: string;
         archiveFailures?: number;
         archiveError?: string;
+        /**
+         * What keeps archiving from being as fast as it could be.
+         */
+        archiveWarning?: string;
+        /**
+         * WAL that this instance has given up since its sidecar started, because the queue outgrew the Stanza's archive.pushQueueMax; the newest, oldest first.
+         *
+         * @maxItems 100
+         */
+        gaps?: {
+          segment: string;
+          /**
+           * Numbers of the repositories that do not have it.
+           */
+          repositories: number[];
+          at: string;
+        }[];
         readyFiles?: number;
         walBytes?: number;
         freeBytes?: number;

@@ -2,7 +2,7 @@
 // cannot be had is left out, never made up.
 import { statfs } from "node:fs/promises";
 import type { InstanceEntry, Wishes } from "#engine/report/reporter.ts";
-import type { Archiver } from "#engine/archive/archiver.ts";
+import type { StanzaArchiverStatus } from "#engine/pgbackrest/archiver.ts";
 import type { Logger } from "#observe/logger.ts";
 import { connectPostgres } from "#postgres/connection.ts";
 import { formatLsn, parseLsn } from "#postgres/lsn.ts";
@@ -12,7 +12,7 @@ import type { Surroundings } from "./surroundings.ts";
 
 export interface ReportDeps {
   readonly surroundings: Surroundings;
-  readonly archiver: Archiver;
+  readonly archiving: () => StanzaArchiverStatus;
   readonly backup: () => RunningBackup | undefined;
   readonly restore: () => RunningRestore | undefined;
   readonly cancelBackup: (name: string) => void;
@@ -22,7 +22,7 @@ export interface ReportDeps {
 /** The role changes seldom; PostgreSQL is asked this often. */
 const roleEveryMs = 5_000;
 
-export function createReport({ surroundings, archiver, backup, restore, cancelBackup, logger }: ReportDeps) {
+export function createReport({ surroundings, archiving, backup, restore, cancelBackup, logger }: ReportDeps) {
   let role: Pick<InstanceEntry, "role" | "currentLSN" | "replayedLSN"> = {};
   let askedAt = -Infinity;
   let switchedAfter: bigint | undefined;
@@ -60,7 +60,7 @@ export function createReport({ surroundings, archiver, backup, restore, cancelBa
 
   async function describe(signal: AbortSignal): Promise<InstanceEntry> {
     if (restore() === undefined && performance.now() - askedAt > roleEveryMs) await askRole(signal);
-    const { lastArchived, lastFailure, failures, ready } = archiver.status();
+    const { lastArchived, lastFailure, failures, ready, gaps, warning } = archiving();
     const isFailing = lastFailure !== undefined && (lastArchived === undefined || lastFailure.at > lastArchived.at);
     const disk = await statfs(surroundings.pgdata).catch(() => undefined);
     const running = backup();
@@ -71,6 +71,14 @@ export function createReport({ surroundings, archiver, backup, restore, cancelBa
       ...(isFailing && { archiveError: lastFailure.error.message }),
       archiveFailures: failures,
       ...(ready !== undefined && { readyFiles: ready }),
+      ...(warning !== undefined && { archiveWarning: warning }),
+      ...(gaps.length > 0 && {
+        gaps: gaps.map(({ segment, repositories, at }) => ({
+          segment,
+          repositories: [...repositories],
+          at: at.toISOString(),
+        })),
+      }),
       ...(disk && { freeBytes: disk.bavail * disk.bsize }),
       ...(running && { backup: running }),
       ...(restoring && { restore: restoring }),

@@ -26,7 +26,7 @@ const emptyCheckMarker = ".check-empty-wal-archive";
 
 export function createWalPort(deps: WalDeps): WalPort<ObjectStoreReference> & { counts(): RestoreCounts } {
   const { pgdata, archiver, fetcher, locate, onWaiting, logger } = deps;
-  const { restore, counts } = createWalRestore<ObjectStoreReference>({
+  const restoring = createWalRestore<ObjectStoreReference>({
     pgdata,
     fetcher,
     locate: async (reference, signal) => barmanArchive(await locate(reference, signal)),
@@ -43,7 +43,7 @@ export function createWalPort(deps: WalDeps): WalPort<ObjectStoreReference> & { 
     );
   }
 
-  return { archive, restore, counts };
+  return { archive, ...restoring };
 }
 
 export function identityOf({ cluster }: ArchiveOrder) {

@@ -2,6 +2,7 @@
 // message. A StoreError that caused it stays reachable as `cause`, so that a caller can refresh credentials.
 import { isCodecError } from "#codec/errors.ts";
 import { RepositoryError } from "#repository/errors.ts";
+import { PgbackrestError, type PgbackrestErrorKind } from "#repository/pgbackrest/errors.ts";
 import { StoreError } from "#store/errors.ts";
 
 export const archiveErrorKinds = [
@@ -33,6 +34,24 @@ export class ArchiveError extends Error {
 export const isArchiveError = (error: unknown, kind?: ArchiveErrorKind): error is ArchiveError =>
   error instanceof ArchiveError && (kind === undefined || error.kind === kind);
 
+const pgbackrestKinds: Readonly<Record<PgbackrestErrorKind, ArchiveErrorKind>> = {
+  Config: "StoreRefused",
+  Busy: "Unavailable",
+  Identity: "ForeignArchive",
+  Unreachable: "Unavailable",
+  Denied: "StoreRefused",
+  NoStanza: "StoreRefused",
+  Duplicate: "Conflict",
+  Damaged: "Corrupt",
+  NoBackup: "StoreRefused",
+  Timeout: "Unavailable",
+  Cancelled: "Unavailable",
+  Failed: "Unavailable",
+};
+
+/** Errors of files and directories of this machine, among the numbers of pgBackRest's errors. */
+const localFileCodes: ReadonlySet<number> = new Set([41, 42, 47, 48, 53, 54, 59, 64, 73, 74, 88]);
+
 /** What failed, in the words of this layer: `doing` says what was attempted on what ("storing wal 00… in s3://…"). */
 export function toArchiveError(error: unknown, doing: string): ArchiveError {
   if (error instanceof ArchiveError) return error;
@@ -41,6 +60,11 @@ export function toArchiveError(error: unknown, doing: string): ArchiveError {
     return new ArchiveError(kind, `${doing} failed: ${error.message}`, { cause: error, hint: error.hint });
   }
   const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof PgbackrestError) {
+    const isLocal = error.kind === "Failed" && error.code !== undefined && localFileCodes.has(error.code);
+    const kind = isLocal ? "LocalFile" : pgbackrestKinds[error.kind];
+    return new ArchiveError(kind, `${doing} failed: ${message}`, { cause: error, hint: error.hint });
+  }
   if (error instanceof RepositoryError) {
     return new ArchiveError("StoreRefused", `${doing} failed: ${message}`, { cause: error, hint: error.hint });
   }
@@ -57,7 +81,7 @@ export function toArchiveError(error: unknown, doing: string): ArchiveError {
 /** The time for an operation is over; `lastError` is what its last try met. */
 export function outOfTime(what: string, lastError: unknown): ArchiveError {
   const why = isTimeout(lastError) || !(lastError instanceof Error) ? "the store does not answer" : lastError.message;
-  const hint = lastError instanceof StoreError ? lastError.hint : undefined;
+  const hint = lastError instanceof StoreError || lastError instanceof PgbackrestError ? lastError.hint : undefined;
   return new ArchiveError("Unavailable", `${what}: ${why}`, { cause: lastError, hint });
 }
 

@@ -54,6 +54,7 @@ export interface StanzaConfig {
   readonly archive: {
     readonly async: boolean;
     readonly pushQueueMax?: string;
+    readonly pushQueueBytes?: number;
     /** In bytes. */
     readonly getQueueBytes: number;
   };

@@ -54,16 +54,19 @@ export class PgbackrestError extends Error {
   /** Of the process; absent when it did not come to an end of its own. */
   readonly code: number | undefined;
   readonly hint: string | undefined;
+  /** The repositories that it names as those that failed. */
+  readonly repositories: readonly number[];
 
   constructor(
     kind: PgbackrestErrorKind,
     message: string,
-    options: { cause?: unknown; code?: number; hint?: string } = {},
+    options: { cause?: unknown; code?: number; hint?: string; repositories?: readonly number[] } = {},
   ) {
     super(message, { cause: options.cause });
     this.kind = kind;
     this.code = options.code;
     this.hint = options.hint;
+    this.repositories = options.repositories ?? [];
   }
 
   get transient(): boolean {
@@ -79,8 +82,10 @@ export function pgbackrestError(command: string, code: number, said: readonly st
   const text = said.map((line) => line.trim()).filter((line) => line !== "" && !line.startsWith("HINT:"));
   const hint = said.map((line) => line.trim()).find((line) => line.startsWith("HINT:"));
   const words = text.slice(0, 4).join(" ").slice(0, 600) || `exit code ${code}`;
+  const repositories = text.flatMap((line) => /^repo(\d+): \[\w+\]/.exec(line)?.[1] ?? []).map(Number);
   return new PgbackrestError(kindOf(code, words), `pgbackrest ${command}: ${words}`, {
     code,
+    repositories,
     ...(hint !== undefined && { hint: hint.slice("HINT:".length).trim() }),
   });
 }

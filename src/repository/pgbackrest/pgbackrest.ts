@@ -5,12 +5,14 @@ import type { RepositoryConfig, StanzaConfig } from "./config.ts";
 import { environmentOf, type Surroundings } from "./environment.ts";
 import { runProgram, type ProgramCall, type ProgramResult } from "./run-program.ts";
 
-export type RunOptions = Pick<ProgramCall, "signal" | "deadlineMs" | "answers" | "onLine" | "output"> & {
+export type RunOptions = Pick<ProgramCall, "signal" | "deadlineMs" | "answers" | "onLine" | "output" | "input"> & {
   /** Options in the form `--name=value`; no secrets. */
   readonly options?: readonly string[];
   readonly parameters?: readonly string[];
   /** Only this repository. */
   readonly repository?: number;
+  /** As if the Stanza had these repositories and no other: for commands that know no option `--repo`. */
+  readonly only?: readonly number[];
 };
 
 export interface Pgbackrest {
@@ -45,14 +47,27 @@ export async function openPgbackrest(config: StanzaConfig, options: PgbackrestOp
   return {
     config,
     surroundings,
-    run: (command, { options: given = [], parameters = [], repository, ...call }) =>
+    run: (command, { options: given = [], parameters = [], repository, only, ...call }) =>
       runProgram({
         ...call,
         program,
         args: [command, ...given, ...(repository === undefined ? [] : [`--repo=${repository}`]), ...parameters],
-        env: { ...inherited, ...environmentOf({ ...config, credentials: credentials() }, surroundings) },
+        env: {
+          ...inherited,
+          ...environmentOf(restrictedTo(only, { ...config, credentials: credentials() }), surroundings),
+        },
       }),
     close: () => undefined,
+  };
+}
+
+function restrictedTo(only: readonly number[] | undefined, config: StanzaConfig): StanzaConfig {
+  if (only === undefined) return config;
+  const isWanted = (index: number): boolean => only.includes(config.repositories[index]?.key ?? 0);
+  return {
+    ...config,
+    repositories: config.repositories.filter((_, index) => isWanted(index)),
+    credentials: { kind: "repositories", each: config.credentials.each.filter((_, index) => isWanted(index)) },
   };
 }
 

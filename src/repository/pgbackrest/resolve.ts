@@ -40,7 +40,10 @@ export async function resolveStanzaConfig(
     processMax: written.processMax ?? 1,
     archive: {
       async: archive.async ?? false,
-      ...(archive.pushQueueMax !== undefined && { pushQueueMax: archive.pushQueueMax }),
+      ...(archive.pushQueueMax !== undefined && {
+        pushQueueMax: archive.pushQueueMax,
+        pushQueueBytes: parseSize(archive.pushQueueMax),
+      }),
       getQueueBytes: parseSize(archive.getQueueMax ?? getQueueDefault),
     },
     ...(compressConfig !== undefined && { compression: compressConfig }),

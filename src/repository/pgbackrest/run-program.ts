@@ -18,6 +18,8 @@ export interface ProgramCall {
   readonly answers?: readonly number[];
   /** Each line of the standard output as it comes; it is then not collected. */
   readonly onLine?: (line: string) => void;
+  /** For the standard input, which is empty when absent. */
+  readonly input?: string;
   /** Takes the bytes of the standard output, for what is no text. When it fails, the program is ended. */
   readonly output?: Writable;
 }
@@ -40,7 +42,9 @@ export async function runProgram(call: ProgramCall): Promise<ProgramResult> {
   const { program, args, env, signal, deadlineMs, answers = [] } = call;
   const [command = ""] = args;
   if (signal.aborted) throw cancelled(command, signal.reason);
-  const child = spawn(program, args, { env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(program, args, { env, detached: true, stdio: ["pipe", "pipe", "pipe"] });
+  // A program that ends without reading it says why by itself.
+  child.stdin.on("error", () => undefined).end(call.input);
   const ending = new AbortController();
   let ended: PgbackrestError | undefined;
   const end = (why: PgbackrestError): void => {

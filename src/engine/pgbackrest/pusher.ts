@@ -1,0 +1,239 @@
+// Pushes WAL of this instance to the repositories of one stanza, and remembers which of them failed. While all of them work,
+// files are pushed by pgBackRest's worker where the Stanza asks for it, else one by one. While some fail, whatever is ready
+// goes into the others in the background, and the file that PostgreSQL asks for is tried on all.
+import { join } from "node:path";
+import type { Logger } from "#observe/logger.ts";
+import { isPgbackrestError, PgbackrestError } from "#repository/pgbackrest/errors.ts";
+import { locationOfRepository } from "#repository/pgbackrest/config.ts";
+import type { Pgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
+import { waitFor } from "#std/abort.ts";
+import type { ReadyFiles } from "../archive/ready-queue.ts";
+import { openPushSpool } from "./push-spool.ts";
+import { createPushWorker, type PushWorker } from "./push-worker.ts";
+
+export interface PusherOptions {
+  readonly pgbackrest: Pgbackrest;
+  readonly walDirectory: string;
+  /** A folder of this database system's own. */
+  readonly spoolDirectory: string;
+  readonly logger: Logger;
+  /** Ends all that is under way. */
+  readonly signal: AbortSignal;
+}
+
+export interface Pusher {
+  /** Whether the worker has stored it already: costs no process. */
+  isStored(path: string, name: string): Promise<boolean>;
+  /** Resolves when the file is in every repository. Throws PgbackrestError; the work goes on when `signal` aborts. */
+  push(path: string, name: string, ready: ReadyFiles, signal: AbortSignal): Promise<void>;
+  /** Pushes it to the repositories that work; those that do not have it afterwards. */
+  pushWherePossible(path: string, name: string, signal: AbortSignal): Promise<readonly number[]>;
+  /** Repositories that failed lately, and with what. */
+  readonly failing: ReadonlyMap<number, string>;
+  /** Marks repositories as failing for another reason. */
+  setFailing(key: number, message: string): void;
+  /** Why the worker cannot be used, if that is so. */
+  readonly spoolProblem: string | undefined;
+  /** Makes the spool empty: what an earlier process left in it may mean less than it says. */
+  begin(): Promise<void>;
+  /** Waits for all that is under way. */
+  idle(): Promise<void>;
+}
+
+/** A push outlives its call where a repository is slow, and the next call for the file joins it. */
+const pushMsMax = 300_000;
+/** Of the pushes that decide whether a file is given up somewhere. */
+const hurriedMsMax = 20_000;
+
+export function createPusher(options: PusherOptions): Pusher {
+  const { pgbackrest, walDirectory, spoolDirectory, logger, signal } = options;
+  const { config } = pgbackrest;
+  const keys = config.repositories.map(({ key }) => key);
+  const spool = openPushSpool(spoolDirectory, config.stanza);
+  const pushOptions = optionsOf(pgbackrest);
+  const worker = createPushWorker({ pgbackrest, spool, walDirectory, pushOptions, signal });
+  const failing = new Map<number, string>();
+  const pushing = new Map<string, Promise<void>>();
+  const running = new Set<Promise<unknown>>();
+  let rest: { readonly only: string; readonly spoolPath: string; readonly worker: PushWorker } | undefined;
+  let spoolProblem: string | undefined;
+
+  function track<T>(work: Promise<T>): Promise<T> {
+    running.add(work);
+    work.catch(() => undefined).finally(() => running.delete(work));
+    return work;
+  }
+
+  const healthy = (): readonly number[] => keys.filter((key) => !failing.has(key));
+
+  /** What an error tells of the repositories. */
+  function learn(error: unknown): void {
+    if (!(error instanceof PgbackrestError)) return;
+    const named = error.repositories.length === 0 && keys.length === 1 ? keys : error.repositories;
+    // A file that is wrong says nothing of the repository that refuses it.
+    if (error.kind === "Duplicate" || error.kind === "Identity") return;
+    for (const key of named) failing.set(key, error.message);
+  }
+
+  async function pushNow(path: string, deadlineMs: number, only?: readonly number[]): Promise<void> {
+    try {
+      await pgbackrest.run("archive-push", {
+        options: ["--no-archive-async", "--log-level-console=off", "--log-level-stderr=error", ...pushOptions],
+        parameters: [path],
+        ...(only !== undefined && { only }),
+        deadlineMs,
+        signal,
+      });
+      if (only === undefined && failing.size > 0) recovered();
+    } catch (error) {
+      learn(error);
+      throw error;
+    }
+  }
+
+  function recovered(): void {
+    logger.info({ stanza: config.stanza, repositories: [...failing.keys()] }, "all repositories take WAL again");
+    failing.clear();
+  }
+
+  /** To all repositories; whoever asks for the same file meanwhile waits for the same. */
+  function pushOne(path: string, name: string): Promise<void> {
+    const known = pushing.get(name);
+    if (known !== undefined) return known;
+    const push = track(pushNow(path, pushMsMax)).finally(() => pushing.delete(name));
+    pushing.set(name, push);
+    push.catch(() => undefined);
+    return push;
+  }
+
+  async function canSpool(): Promise<boolean> {
+    try {
+      await spool.open();
+      if (spoolProblem !== undefined) logger.info({ spool: spool.out }, "the spool can be used again");
+      spoolProblem = undefined;
+      return true;
+    } catch (error) {
+      noteSpool(error instanceof Error ? error.message : String(error));
+      return false;
+    }
+  }
+
+  function noteSpool(message: string): void {
+    const problem = `the spool ${spool.out} cannot be used: ${message}`;
+    if (spoolProblem === undefined) logger.warn({ problem }, "WAL is archived one file at a time");
+    spoolProblem = problem;
+  }
+
+  /** Through the worker that runs, or a new one; false when neither has taken this file. */
+  async function pushByWorker(path: string, name: string, waiting: AbortSignal): Promise<boolean> {
+    // One that began before the file was ready does not know of it.
+    for (const run of [worker.current, undefined]) {
+      const joined = run ?? worker.current ?? startWorker();
+      const outcome = await worker.outcome(joined, path, name, waiting);
+      if (outcome === true) return true;
+      if (outcome !== undefined) {
+        learn(outcome);
+        throw outcome;
+      }
+      const end = await joined.end;
+      if (end !== undefined) noteEnd(end);
+      if (run === undefined) break;
+    }
+    return false;
+  }
+
+  function startWorker() {
+    const run = worker.start();
+    void track(run.end);
+    return run;
+  }
+
+  function noteEnd(end: Error): void {
+    if (isPgbackrestError(end, "Cancelled")) return;
+    logger.warn({ err: end, stanza: config.stanza }, "the worker of asynchronous archiving has failed");
+    // 64: it could not write what it was through with.
+    if (isPgbackrestError(end) && [41, 47, 53, 54, 64].includes(end.code ?? 0)) noteSpool(end.message);
+  }
+
+  /** All that is ready, to the repositories that work, in the background. */
+  async function pushRest(ready: ReadyFiles): Promise<void> {
+    const only = healthy();
+    if (only.length === 0 || only.length === keys.length || signal.aborted) return;
+    const label = only.join("-");
+    if (rest?.only !== label) {
+      const spoolPath = join(spoolDirectory, `only-${label}`);
+      const own = openPushSpool(spoolPath, config.stanza);
+      await own.clear();
+      const made = createPushWorker({ pgbackrest, spool: own, walDirectory, only, pushOptions, signal });
+      rest = { only: label, spoolPath, worker: made };
+    }
+    if (rest.worker.current !== undefined) return;
+    const own = openPushSpool(rest.spoolPath, config.stanza);
+    await own.open();
+    if (await own.holdsAll(ready.names)) return;
+    // Both use the lock of the stanza.
+    await worker.current?.end;
+    if (rest.worker.current === undefined) void track(rest.worker.start().end);
+  }
+
+  const startRest = (ready: ReadyFiles): void => {
+    void track(pushRest(ready)).catch((error: unknown) =>
+      logger.warn({ err: error, stanza: config.stanza }, "WAL does not get into the repositories that work"),
+    );
+  };
+
+  return {
+    failing,
+    get spoolProblem() {
+      return spoolProblem;
+    },
+    setFailing: (key, message) => void failing.set(key, message),
+    isStored: async (path, name) => config.archive.async && (await spool.outcomeOf(path, name)) === true,
+    async push(path, name, ready, waiting) {
+      const several = ready.names.includes(name) && ready.count > 1;
+      const byWorker = config.archive.async && failing.size === 0 && several && (await canSpool());
+      try {
+        if (byWorker && (await pushByWorker(path, name, waiting))) return;
+        if (failing.size > 0) startRest(ready);
+        await waitFor(pushOne(path, name), waiting);
+      } catch (error) {
+        if (failing.size > 0) startRest(ready);
+        throw error;
+      }
+    },
+    async pushWherePossible(path, name, waiting) {
+      // Whether the others are back is found out aside: PostgreSQL's disk fills up.
+      void pushOne(path, name).catch(() => undefined);
+      const only = healthy();
+      if (only.length === 0) return keys;
+      try {
+        await waitFor(track(pushNow(path, hurriedMsMax, only)), waiting);
+        return keys.filter((key) => !only.includes(key));
+      } catch (error) {
+        waiting.throwIfAborted();
+        logger.warn({ err: error, segment: name, repositories: only }, "WAL did not get into a repository in time");
+        return keys;
+      }
+    },
+    begin: () => spool.clear().catch(() => undefined),
+    async idle() {
+      while (running.size > 0) await Promise.allSettled(running);
+    },
+  };
+}
+
+/** The limit of the queue is ours (archiver.ts): pgBackRest's own gives WAL up in all repositories when one is away. */
+function optionsOf({ config }: Pgbackrest): readonly string[] {
+  const isTold = Object.hasOwn(config.variables, "PGBACKREST_IO_TIMEOUT");
+  return ["--reset-archive-push-queue-max", ...(isTold ? [] : [`--io-timeout=${ioTimeoutSeconds}`])];
+}
+
+/** pgBackRest tries a repository that is away eight times as long: a call has 60 s. */
+const ioTimeoutSeconds = 6;
+
+/** "repository 2 (s3://b/path)" */
+export const describeRepositories = ({ config }: Pgbackrest, keys: readonly number[]): string =>
+  config.repositories
+    .filter(({ key }) => keys.includes(key))
+    .map((repository) => `repository ${repository.key} (${locationOfRepository(repository)})`)
+    .join(" and ");

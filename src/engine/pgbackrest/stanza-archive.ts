@@ -1,0 +1,157 @@
+// The port of wal-archive.ts over the repositories of a stanza: WAL is read by pgBackRest's archive-get. Each repository is
+// asked by a process of its own, because one process that is to ask all of them waits for each that is away, and says
+// "not found" when only some have answered.
+import { chmod, rename, rm } from "node:fs/promises";
+import { delay } from "#std/abort.ts";
+import { isPgbackrestError } from "#repository/pgbackrest/errors.ts";
+import { readInfo } from "#repository/pgbackrest/info.ts";
+import type { Pgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
+import { isTrusted } from "#repository/pgbackrest/repository-state.ts";
+import { ArchiveError, isArchiveError, toArchiveError } from "../archive/errors.ts";
+import type { WalArchive, WalRequest } from "../archive/wal-archive.ts";
+import { describeRepositories } from "./pusher.ts";
+
+export interface StanzaArchiveOptions {
+  /** The Stanza object's name, for messages. */
+  readonly name: string;
+  readonly superseded?: AbortSignal;
+}
+
+/** What is remembered of one stanza. */
+interface Memory {
+  /** The repository that had a file last: asked first. */
+  preferred: number | undefined;
+}
+
+const memories = new WeakMap<Pgbackrest, Memory>();
+
+const getMsMax = 120_000;
+const probeMsMax = 5_000;
+/** After this time without an answer the next repository is asked as well. */
+const hedgeMs = 700;
+/** Of archive-get: the repository has answered that it holds no such file. */
+const absent = 1;
+
+type Answer = "found" | "absent";
+
+export function stanzaArchive(pgbackrest: Pgbackrest, { name: stanza, superseded }: StanzaArchiveOptions): WalArchive {
+  const { config } = pgbackrest;
+  const keys = config.repositories.map(({ key }) => key);
+  const memory = memories.get(pgbackrest) ?? { preferred: undefined };
+  memories.set(pgbackrest, memory);
+  const description = `stanza ${config.stanza} (Stanza ${stanza})`;
+
+  async function ask(key: number, { name }: WalRequest, path: string, signal: AbortSignal): Promise<Answer> {
+    const { code } = await pgbackrest.run("archive-get", {
+      options: ["--no-archive-async", "--log-level-console=off", "--log-level-stderr=error", "--io-timeout=6"],
+      parameters: [name, path],
+      repository: key,
+      answers: [absent],
+      deadlineMs: getMsMax,
+      signal,
+    });
+    return code === absent ? "absent" : "found";
+  }
+
+  /** A repository without the stanza holds no WAL of it; that it can be listed tells it from one that is not there. */
+  async function askSurely(key: number, request: WalRequest, path: string, signal: AbortSignal): Promise<Answer> {
+    try {
+      return await ask(key, request, path, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      const isOutsider = isPgbackrestError(error, "NoStanza") || isPgbackrestError(error, "Identity");
+      if (isOutsider && (await holdsNoneOfOurs(key, signal))) return "absent";
+      const where = describeRepositories(pgbackrest, [key]);
+      throw toArchiveError(error, `reading ${request.name} from ${where} of ${description}`);
+    }
+  }
+
+  async function holdsNoneOfOurs(repository: number, signal: AbortSignal): Promise<boolean> {
+    const info = await readInfo(pgbackrest, { repository, deadlineMs: probeMsMax, signal });
+    return info.repositories.every(({ state }) => isTrusted(state));
+  }
+
+  /** The repository that has the file, whose copy is then at its place; undefined when all have answered that they do not. */
+  async function find(request: WalRequest, path: string, signal: AbortSignal): Promise<number | undefined> {
+    const over = new AbortController();
+    const limited = AbortSignal.any([signal, over.signal]);
+    const failures: unknown[] = [];
+    const attempt = async (key: number): Promise<number | undefined> => {
+      try {
+        return (await askSurely(key, request, placeOf(path, key), limited)) === "found" ? key : undefined;
+      } catch (error) {
+        failures.push(error);
+        return undefined;
+      }
+    };
+    const asked: Promise<number | undefined>[] = [];
+    try {
+      for (const key of inOrder(keys, memory.preferred)) {
+        asked.push(attempt(key));
+        const slow = delay(hedgeMs, limited).catch(() => undefined);
+        const found = await Promise.race([firstDefined(asked), slow]);
+        if (typeof found === "number" || signal.aborted) break;
+      }
+      const found = await firstDefined(asked);
+      signal.throwIfAborted();
+      if (found === undefined && failures.length > 0) throw worst(failures);
+      return found;
+    } finally {
+      over.abort(new DOMException("another repository has it", "AbortError"));
+      await Promise.all(asked);
+    }
+  }
+
+  async function download(request: WalRequest, path: string, signal: AbortSignal): Promise<void> {
+    try {
+      const key = await find(request, path, signal);
+      if (key === undefined) throw new ArchiveError("NotFound", `wal file ${request.name} is not in ${description}`);
+      memory.preferred = key;
+      await chmod(placeOf(path, key), 0o600);
+      await rename(placeOf(path, key), path);
+    } finally {
+      await Promise.all(keys.map((key) => rm(placeOf(path, key), { force: true })));
+    }
+  }
+
+  return {
+    identity: pgbackrest,
+    description,
+    maxParallel: config.processMax,
+    aheadBytesMax: config.archive.getQueueBytes,
+    ...(superseded !== undefined && { superseded }),
+    download,
+    async downloadAhead(request, path, signal) {
+      try {
+        await download(request, path, signal);
+        return true;
+      } catch (error) {
+        if (isArchiveError(error, "NotFound")) return false;
+        throw error;
+      }
+    },
+    async probe(name, signal) {
+      const info = await readInfo(pgbackrest, { deadlineMs: probeMsMax, signal });
+      const isAnswered = info.repositories.some(({ state }) => state !== "Unreachable" && state !== "Unknown");
+      if (!isAnswered) throw new ArchiveError("Unavailable", `${description} does not answer`);
+      // Whether it holds the file costs as much as getting it.
+      return name !== "";
+    },
+  };
+}
+
+const inOrder = (keys: readonly number[], preferred: number | undefined): readonly number[] =>
+  preferred === undefined ? keys : [preferred, ...keys.filter((key) => key !== preferred)];
+
+/** The first that becomes defined, or undefined when none does. */
+async function firstDefined<T>(promises: readonly Promise<T | undefined>[]): Promise<T | undefined> {
+  const defined = promises.map(async (promise) => (await promise) ?? Promise.reject(new Error("nothing")));
+  return Promise.any(defined).catch(() => undefined);
+}
+
+/** Beside the file's own place, where every process may write without meeting another. */
+const placeOf = (path: string, key: number): string => `${path}.repository-${key}`;
+
+/** Of several failures, the one that time may mend: that decides whether it is tried again. */
+const worst = (failures: readonly unknown[]): unknown =>
+  failures.find((failure) => isArchiveError(failure, "Unavailable")) ?? failures[0];
