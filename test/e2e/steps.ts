@@ -46,8 +46,8 @@ export async function until<T>(
 }
 
 /**
- * A namespace in which the examples work as they stand: a Service "minio" leads to the store of the cluster. What an
- * earlier run left in it is removed first.
+ * A namespace in which the examples work as they stand: a Service "minio" leads to the store of the cluster, plain and
+ * by TLS, whose authority is in Secret "minio-ca". What an earlier run left in it is removed first.
  */
 export async function freshNamespace(namespace: string): Promise<void> {
   await kubectl(["delete", "namespace", namespace, "--ignore-not-found", "--wait"], {
@@ -55,17 +55,28 @@ export async function freshNamespace(namespace: string): Promise<void> {
   });
   await kubectl(["create", "namespace", namespace]);
   const metadata = { name: "minio" };
-  const { hostname, port } = new URL(clusterEnvironment().HOLDFAST_S3_ENDPOINT);
-  const service = { apiVersion: "v1", kind: "Service", metadata, spec: { ports: [{ port: 9000 }] } };
+  const { HOLDFAST_S3_ENDPOINT: plain, HOLDFAST_S3_TLS_ENDPOINT: tls, HOLDFAST_S3_CA: ca } = clusterEnvironment();
+  const { hostname } = new URL(plain);
+  const ports = [
+    { name: "plain", port: Number(new URL(plain).port) },
+    { name: "tls", port: Number(new URL(tls).port) },
+  ];
+  const service = { apiVersion: "v1", kind: "Service", metadata, spec: { ports } };
+  const authority = {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: { name: "minio-ca" },
+    stringData: { "ca.crt": readFileSync(ca, "utf8") },
+  };
   const endpoints = {
     apiVersion: "discovery.k8s.io/v1",
     kind: "EndpointSlice",
     metadata: { ...metadata, labels: { "kubernetes.io/service-name": "minio" } },
     addressType: "IPv4",
-    ports: [{ port: Number(port) }],
+    ports,
     endpoints: [{ addresses: [hostname] }],
   };
-  await apply(namespace, JSON.stringify({ apiVersion: "v1", kind: "List", items: [service, endpoints] }));
+  await apply(namespace, JSON.stringify({ apiVersion: "v1", kind: "List", items: [service, endpoints, authority] }));
 }
 
 /** A file of examples/ as it stands. */
@@ -77,6 +88,8 @@ export const adapt = (manifest: string, folder: string): string =>
   manifest
     .replaceAll(/imageName: .*/g, `imageName: ${clusterEnvironment().HOLDFAST_POSTGRES_IMAGE}`)
     .replaceAll("s3://backups/", `s3://${store.bucket}/${folder}/`)
+    .replaceAll("repoPath: /stanza/", `repoPath: /${folder}/`)
+    .replaceAll("bucket: backups", `bucket: ${store.bucket}`)
     .replaceAll("ACCESS_KEY_ID: minio", `ACCESS_KEY_ID: ${clusterEnvironment().AWS_ACCESS_KEY_ID}`)
     .replaceAll("ACCESS_SECRET_KEY: change-me", `ACCESS_SECRET_KEY: ${clusterEnvironment().AWS_SECRET_ACCESS_KEY}`);
 
