@@ -1,6 +1,6 @@
 // Whose stanza a repository holds: a mark beside it, holdfast/<stanza>.owner.json, in the form of barman's archives.
 // pgBackRest itself knows the database system only, and after a major upgrade that is another one: the mark tells a Cluster
-// that was upgraded from a foreign one. It is encrypted as everything else in the repository.
+// that was upgraded from a foreign one.
 import { formatOwner, parseOwner, type OwnerMark } from "#repository/barman/owner.ts";
 import type { Pgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
 
@@ -10,7 +10,8 @@ interface MarkOptions {
 }
 
 const deadlineMs = 20_000;
-const quiet = ["--log-level-console=off", "--io-timeout=6"];
+/** `--raw`: pgBackRest knows a passphrase only for its own folders. The mark holds names and nothing secret. */
+const quiet = ["--log-level-console=off", "--io-timeout=6", "--raw"];
 /** Of repo-get: the file is not there. */
 const missing = 1;
 
