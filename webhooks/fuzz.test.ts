@@ -3,15 +3,18 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { ObjectStore } from "#api/gen/object-store.ts";
+import type { Stanza } from "#api/gen/stanza.ts";
 import type { KubeObject } from "#kube/object.ts";
 import { ObjectCache } from "#kube/object-cache.ts";
-import { clusterIndexes, createFacts, storeIndexes } from "./facts.ts";
+import { clusterIndexes, createFacts, stanzaIndexes, storeIndexes } from "./facts.ts";
 import { judge, type JudgeDeps } from "./kinds.ts";
-import { answer, MalformedReview, parseReview } from "./review.ts";
+import { mutate } from "./mutation.ts";
+import { answer, answerChanged, MalformedReview, parseReview } from "./review.ts";
 
 const stores = new ObjectCache<ObjectStore>(storeIndexes);
+const stanzas = new ObjectCache<Stanza>(stanzaIndexes);
 const clusters = new ObjectCache<KubeObject>(clusterIndexes);
-const facts = createFacts({ stores, clusters, namespaces: { get: () => undefined } });
+const facts = createFacts({ stores, stanzas, clusters, namespaces: { get: () => undefined } });
 const deps = { facts, now: () => new Date("2026-01-01T00:00:00Z") };
 
 const encoder = new TextEncoder();
@@ -84,6 +87,48 @@ const goodCluster = {
   },
   status: { currentPrimary: "pg-1", conditions: [{ type: "ContinuousArchiving", status: "True", reason: "x" }] },
 };
+const goodStanza = {
+  metadata: { name: "main", namespace: "default", uid: "4" },
+  spec: {
+    stanzaConfiguration: {
+      name: "main",
+      s3Repositories: [
+        {
+          bucket: "backups",
+          endpoint: "https://minio:9000",
+          region: "us-east-1",
+          repoPath: "/pg",
+          uriStyle: "path",
+          verifyTLS: true,
+          endpointCA: key,
+          secretRef: { accessKeyId: key, secretAccessKey: key },
+          retentionPolicy: { full: 2, fullType: "count", diff: 3, archive: 2, archiveType: "full", history: 30 },
+          cipherConfig: { encryptionPass: key },
+        },
+      ],
+      azureRepositories: [
+        { account: "account1", container: "backups", repoPath: "/pg", secretRef: { keyReference: key } },
+      ],
+      processMax: 4,
+      archive: { async: true, pushQueueMax: "1GiB", getQueueMax: "128MiB", spool: { size: "1Gi" } },
+      compressConfig: { type: "zst", level: 3 },
+      customEnvVar: { PGBACKREST_IO_TIMEOUT: "60", PGBACKREST_REPO1_BUNDLE: "y" },
+    },
+    backup: { fullEvery: "7d", chainMax: 30 },
+    retention: { mode: "Preview" },
+    instanceSidecarConfiguration: { env: [{ name: "A", value: "1" }], resources: { limits: { cpu: 1 } } },
+  },
+  status: { repositories: [{ key: 1, state: "Ok" }] },
+};
+const goodStanzaCluster = {
+  ...goodCluster,
+  metadata: { ...goodCluster.metadata, name: "pg-stanza", uid: "5" },
+  spec: {
+    ...goodCluster.spec,
+    plugins: [{ name: "holdfast.dev", isWALArchiver: true, parameters: { stanza: "main" } }],
+    externalClusters: [{ name: "origin", plugin: { name: "holdfast.dev", parameters: { stanzaRef: "other" } } }],
+  },
+};
 const goodBackup = {
   metadata: { name: "b", namespace: "default" },
   spec: { cluster: { name: "pg" }, target: "primary" },
@@ -105,6 +150,8 @@ const goodSchedule = {
 
 const subjects = [
   ["objectstores", goodStore],
+  ["stanzas", goodStanza],
+  ["clusters", goodStanzaCluster],
   ["backups", goodBackup],
   ["backupschedules", goodSchedule],
   ["clusters", goodCluster],
@@ -207,9 +254,35 @@ describe("whatever is sent", () => {
   /** What an informer would hold: objects that some API server stored, so they have a name and a namespace. */
   function remember(resource: string, object: unknown): void {
     const named = { ...(object as object), metadata: { name: "known", namespace: "default", uid: "3" } };
+    if (resource === "stanzas") stanzas.set(JSON.parse(JSON.stringify(named)) as Stanza);
     if (resource === "objectstores") stores.set(JSON.parse(JSON.stringify(named)) as ObjectStore);
     if (resource === "clusters") clusters.set(JSON.parse(JSON.stringify(named)) as KubeObject);
   }
+});
+
+describe("a CNPG Backup, whatever it is", () => {
+  it("is answered with a patch or with none", () => {
+    const object = {
+      spec: { cluster: { name: "pg" }, method: "plugin", pluginConfiguration: { name: "holdfast.dev" }, target: "x" },
+    };
+    clusters.set(structuredClone(goodStanzaCluster));
+    fc.assert(
+      fc.property(mutated(object), (value) => {
+        const review = JSON.parse(JSON.stringify(reviewOf("clusters", "CREATE", value))) as {
+          request: { resource: object };
+        };
+        review.request.resource = { resource: "backups", group: "postgresql.cnpg.io" };
+        try {
+          const request = parseReview(encoder.encode(JSON.stringify(review)));
+          return JSON.stringify(answerChanged(request, mutate(request, facts))).includes('"allowed":true');
+        } catch (error) {
+          if (error instanceof MalformedReview) return true;
+          throw error;
+        }
+      }),
+      runs,
+    );
+  });
 });
 
 describe("what is large", () => {
@@ -235,6 +308,20 @@ describe("what is large", () => {
     ],
   ])("is answered shortly and soon: %s", (_, spec) => {
     const text = pass(encoder.encode(JSON.stringify(reviewOf("objectstores", "CREATE", { metadata: {}, spec }))));
+    expect(JSON.parse(text).response.allowed).toBe(false);
+  });
+
+  const stanzaWith = (changes: object) => ({ ...goodStanza.spec.stanzaConfiguration, ...changes });
+  it.each<[string, object]>([
+    ["variables", { customEnvVar: Object.fromEntries(many(20_000, (n) => [`PGBACKREST_IO_TIMEOT_${n}`, "5"])) }],
+    ["a variable's name", { customEnvVar: { [`PGBACKREST_${"A_".repeat(200_000)}`]: "5" } }],
+    ["a variable's value", { customEnvVar: { PGBACKREST_IO_TIMEOUT: "9".repeat(1_000_000) } }],
+    ["repositories", { s3Repositories: many(2_000, () => goodStanza.spec.stanzaConfiguration.s3Repositories[0]) }],
+    ["a name", { name: "a".repeat(1_000_000) }],
+    ["a queue", { archive: { pushQueueMax: `${"9".repeat(500_000)}GiB` } }],
+  ])("is answered shortly and soon for a Stanza: %s", (_, changes) => {
+    const object = { metadata: {}, spec: { stanzaConfiguration: stanzaWith(changes) } };
+    const text = pass(encoder.encode(JSON.stringify(reviewOf("stanzas", "CREATE", object))));
     expect(JSON.parse(text).response.allowed).toBe(false);
   });
 
@@ -278,7 +365,7 @@ describe("what is large", () => {
       const user = { metadata: { name: `pg-${n}`, namespace: "default", uid: `${n}` }, spec: { ...spec, plugins } };
       users.set(structuredClone(user) as KubeObject);
     }
-    const many = createFacts({ stores: used, clusters: users, namespaces: { get: () => undefined } });
+    const many = createFacts({ stores: used, stanzas, clusters: users, namespaces: { get: () => undefined } });
     const { endpointCA: _, ...configuration } = goodStore.spec.configuration;
     const object = { ...goodStore, spec: { ...goodStore.spec, configuration } };
     const review = encoder.encode(JSON.stringify(reviewOf("objectstores", "UPDATE", object, goodStore)));

@@ -7,6 +7,8 @@ import type { BackupSchedule } from "#api/gen/backup-schedule.ts";
 import { validate as validateBackupSchedule } from "#api/gen/backup-schedule.validator.js";
 import type { ObjectStore } from "#api/gen/object-store.ts";
 import { validate as validateObjectStore } from "#api/gen/object-store.validator.js";
+import type { Stanza } from "#api/gen/stanza.ts";
+import { validate as validateStanza } from "#api/gen/stanza.validator.js";
 import { readViolations, type Violation } from "#api/violations.ts";
 import type { KubeObject } from "#kube/object.ts";
 import type { Facts } from "./facts.ts";
@@ -15,7 +17,9 @@ import type { AdmissionRequest } from "./review.ts";
 import { judgeBackup } from "./rules/backup.ts";
 import { judgeBackupSchedule } from "./rules/backup-schedule.ts";
 import { judgeCluster } from "./rules/cluster.ts";
+import type { Destination } from "./rules/destination.ts";
 import { judgeObjectStore, judgeObjectStoreDeletion } from "./rules/object-store.ts";
+import { judgeStanza, judgeStanzaDeletion } from "./rules/stanza.ts";
 
 export interface JudgeDeps {
   readonly facts: Facts;
@@ -67,22 +71,38 @@ const kinds: Readonly<Record<string, Kind>> = {
       return judgeObjectStore({
         object,
         old,
-        archivers: facts.archivers(namespace, name),
+        archivers: facts.archivers({ kind: "ObjectStore", namespace, name }),
         clashes: facts.clashes(object),
       });
     }),
     deletion: (old, { facts }) => {
       const { namespace = "", name } = old.metadata;
       const namespaceIsTerminating = facts.namespaceIsTerminating(namespace);
-      return judgeObjectStoreDeletion({ archivers: facts.archivers(namespace, name), namespaceIsTerminating });
+      const archivers = facts.archivers({ kind: "ObjectStore", namespace, name });
+      return judgeObjectStoreDeletion({ archivers, namespaceIsTerminating });
+    },
+  },
+  "stanzas.holdfast.dev": {
+    change: ours<Stanza>(validateStanza, ({ object, old }, { facts }) => {
+      const { namespace = "", name } = object.metadata;
+      const archivers = facts.archivers({ kind: "Stanza", namespace, name });
+      return judgeStanza({ object, old, archivers, clashes: facts.stanzaClashes(object) });
+    }),
+    deletion: (old, { facts }) => {
+      const { namespace = "", name } = old.metadata;
+      const namespaceIsTerminating = facts.namespaceIsTerminating(namespace);
+      const archivers = facts.archivers({ kind: "Stanza", namespace, name });
+      return judgeStanzaDeletion({ archivers, namespaceIsTerminating });
     },
   },
   "backups.holdfast.dev": {
-    change: ours<Backup>(validateBackup, ({ object, old }) => judgeBackup({ object, ...(old && { old }) })),
+    change: ours<Backup>(validateBackup, ({ object, old }, { facts }) =>
+      judgeBackup({ object, old, destination: destinationOf(object, facts) }),
+    ),
   },
   "backupschedules.holdfast.dev": {
-    change: ours<BackupSchedule>(validateBackupSchedule, ({ object, old }, { now }) =>
-      judgeBackupSchedule({ object, old, now: now() }),
+    change: ours<BackupSchedule>(validateBackupSchedule, ({ object, old }, { facts, now }) =>
+      judgeBackupSchedule({ object, old, now: now(), destination: destinationOf(object, facts) }),
     ),
   },
   "clusters.postgresql.cnpg.io": {
@@ -90,6 +110,9 @@ const kinds: Readonly<Record<string, Kind>> = {
       judgeCluster({ object: facts.view(object), ...(old !== undefined && { old: facts.view(old) }) }),
   },
 };
+
+const destinationOf = ({ metadata, spec }: Backup | BackupSchedule, facts: Facts): Destination | undefined =>
+  spec.cluster === undefined ? undefined : facts.destination(metadata.namespace ?? "", spec.cluster.name);
 
 /** Judges a request from memory. Throws only where a rule has a mistake of ours. */
 export function judge(request: AdmissionRequest, deps: JudgeDeps): Judgement {

@@ -1,6 +1,6 @@
 // The AdmissionReview (admission.k8s.io/v1) of one request: reads what the API server sends, writes what it is answered.
 // Pure, and trusting nothing: the port is open to every pod.
-import type { Finding, Judgement } from "./judgement.ts";
+import type { Finding, Judgement, Mutation } from "./judgement.ts";
 
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -69,12 +69,20 @@ export function answer(request: AdmissionRequest, { problems, warnings }: Judgem
     problems.length === 0
       ? { uid: request.uid, allowed: true }
       : { uid: request.uid, allowed: false, status: refusal(request, problems) };
+  return reviewWith({ ...response, ...warned(warnings) });
+}
+
+/** Accepted with these changes, as a JSON patch. */
+export function answerChanged({ uid }: AdmissionRequest, { patch, warnings }: Mutation): object {
+  const change = { patchType: "JSONPatch", patch: Buffer.from(JSON.stringify(patch)).toString("base64") };
+  return reviewWith({ uid, allowed: true, ...(patch.length > 0 && change), ...warned(warnings) });
+}
+
+const reviewWith = (response: object): object => ({ apiVersion, kind: "AdmissionReview", response });
+
+function warned(warnings: readonly string[]): object {
   const told = [...new Set(warnings)].slice(0, warningsMax).map((text) => shorten(text, warningLengthMax));
-  return {
-    apiVersion,
-    kind: "AdmissionReview",
-    response: { ...response, ...(told.length > 0 && { warnings: told }) },
-  };
+  return told.length > 0 ? { warnings: told } : {};
 }
 
 export const describeFinding = ({ field, message, hint }: Finding): string =>

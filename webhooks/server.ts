@@ -5,8 +5,15 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Logger } from "#observe/logger.ts";
 import { createConnections } from "./connections.ts";
-import type { Judgement } from "./judgement.ts";
-import { type AdmissionRequest, answer, describeFinding, MalformedReview, parseReview } from "./review.ts";
+import type { Judgement, Mutation } from "./judgement.ts";
+import {
+  type AdmissionRequest,
+  answer,
+  answerChanged,
+  describeFinding,
+  MalformedReview,
+  parseReview,
+} from "./review.ts";
 
 /** PEM texts. */
 export interface WebhookCertificates {
@@ -18,6 +25,7 @@ export interface WebhookOptions {
   readonly host?: string;
   readonly port: number;
   readonly judge: (request: AdmissionRequest) => Judgement;
+  readonly mutate: (request: AdmissionRequest) => Mutation;
   /** Whether this replica does all of its work: what the readiness probe is answered. */
   readonly isReady: () => boolean;
   readonly logger: Logger;
@@ -32,6 +40,7 @@ export interface WebhookServer {
 }
 
 export const reviewPath = "/validate";
+export const mutatePath = "/mutate";
 export const readyPath = "/readyz";
 /** Answered by whoever is not stuck. */
 export const livePath = "/livez";
@@ -165,15 +174,15 @@ async function answerTo(request: IncomingMessage, options: WebhookOptions, load:
   if (path === livePath && isProbe) return { code: 200, body: "ok" };
   if (path === readyPath && isProbe)
     return options.isReady() && !load.closing ? { code: 200, body: "ok" } : { code: 503, body: "not ready" };
-  if (path !== reviewPath) return refuse(404, `only ${reviewPath} is served`);
+  if (path !== reviewPath && path !== mutatePath) return refuse(404, `only ${reviewPath} and ${mutatePath} are served`);
   if (request.method !== "POST") return refuse(405, "only POST is answered", { allow: "POST" });
   if (!/^application\/json\b/i.test(request.headers["content-type"] ?? ""))
     return refuse(415, "the body must be application/json");
   const body = await receive(request, load);
-  return body instanceof Uint8Array ? review(body, options) : body;
+  return body instanceof Uint8Array ? review(body, path, options) : body;
 }
 
-function review(body: Uint8Array, { judge, logger }: WebhookOptions): Answer {
+function review(body: Uint8Array, path: string, { judge, mutate, logger }: WebhookOptions): Answer {
   let asked: AdmissionRequest;
   try {
     asked = parseReview(body);
@@ -181,6 +190,7 @@ function review(body: Uint8Array, { judge, logger }: WebhookOptions): Answer {
     if (error instanceof MalformedReview) return { code: 400, body: error.message };
     throw error;
   }
+  if (path === mutatePath) return { code: 200, body: JSON.stringify(answerChanged(asked, mutate(asked))) };
   const judgement = judge(asked);
   const { operation, resource, namespace, name } = asked;
   if (judgement.problems.length > 0) {

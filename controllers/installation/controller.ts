@@ -8,7 +8,13 @@ import { createCertificateKeeper, type CertificateKeeper } from "#kube/pki/keepe
 import type { CertificatePolicy } from "#kube/pki/plan.ts";
 import type { Logger } from "#observe/logger.ts";
 import { planSidecar, type Deployment } from "./plan.ts";
-import { planTrust, webhookConfigurationName, webhookConfigurations, type WebhookConfiguration } from "./trust.ts";
+import {
+  mutatingConfigurations,
+  planTrust,
+  webhookConfigurationName,
+  webhookConfigurations,
+  type WebhookConfiguration,
+} from "./trust.ts";
 
 export const configMaps: Resource = {
   group: "",
@@ -61,17 +67,23 @@ export function installationReconcile({ client, namespace, deployment, sidecarCo
 }
 
 export interface CertificateDeps extends InstallationDeps {
-  /** The one that is ours. */
+  /** The ones that are ours. */
   readonly webhookConfiguration: Informer<WebhookConfiguration>;
+  readonly mutatingConfiguration: Informer<WebhookConfiguration>;
 }
 
 /**
- * The webhooks' configuration as well: whoever replaces it takes the authorities away, and nothing is admitted then. It is
- * not waited for: who may not see it must have certificates all the same.
+ * The webhooks' configurations as well: whoever replaces them takes the authorities away, and nothing is admitted then. They
+ * are not waited for: who may not see them must have certificates all the same.
  */
-export function certificateSources({ namespace, deployment, webhookConfiguration }: CertificateDeps): Source[] {
+export function certificateSources(deps: CertificateDeps): Source[] {
+  const { namespace, deployment, webhookConfiguration, mutatingConfiguration } = deps;
   const key = () => [{ namespace, name: deploymentName }];
-  return [sourceOf(deployment, key), { ...sourceOf(webhookConfiguration, key), synced: async () => undefined }];
+  const watched = (configuration: Informer<WebhookConfiguration>): Source => ({
+    ...sourceOf(configuration, key),
+    synced: async () => undefined,
+  });
+  return [sourceOf(deployment, key), watched(webhookConfiguration), watched(mutatingConfiguration)];
 }
 
 export interface CertificateOptions {
@@ -122,10 +134,12 @@ export function certificateReconcile(
 /** Without a configuration there is nobody to tell: admission is not installed. */
 async function publishTrust(client: KubeClient, bundle: string, signal: AbortSignal, logger: Logger): Promise<void> {
   const key = { name: webhookConfigurationName };
-  // Read anew and not from the cache: nothing may be switched before the API server trusts what comes.
-  const current = await client.get<WebhookConfiguration>(webhookConfigurations, key, { signal });
-  const patch = current === undefined ? [] : planTrust(current, bundle);
-  if (patch.length === 0) return;
-  await client.patch(webhookConfigurations, key, patch, { type: "json", fieldManager: "holdfast", signal });
-  logger.info({ name: key.name }, "the API server trusts these authorities of the webhooks from now on");
+  for (const resource of [webhookConfigurations, mutatingConfigurations]) {
+    // Read anew and not from the cache: nothing may be switched before the API server trusts what comes.
+    const current = await client.get<WebhookConfiguration>(resource, key, { signal });
+    const patch = current === undefined ? [] : planTrust(current, bundle);
+    if (patch.length === 0) continue;
+    await client.patch(resource, key, patch, { type: "json", fieldManager: "holdfast", signal });
+    logger.info({ kind: resource.kind, name: key.name }, "the API server trusts these authorities from now on");
+  }
 }

@@ -2,14 +2,21 @@
 // configuration, so that whoever applies the rest of it is never contradicted. Pure.
 import type { KubeObject, Resource } from "#kube/object.ts";
 
-export const webhookConfigurations: Resource = {
+const configurations = (kind: string, plural: string): Resource => ({
   group: "admissionregistration.k8s.io",
   version: "v1",
-  kind: "ValidatingWebhookConfiguration",
-  plural: "validatingwebhookconfigurations",
+  kind,
+  plural,
   namespaced: false,
-};
+});
 
+export const webhookConfigurations = configurations(
+  "ValidatingWebhookConfiguration",
+  "validatingwebhookconfigurations",
+);
+export const mutatingConfigurations = configurations("MutatingWebhookConfiguration", "mutatingwebhookconfigurations");
+
+/** Of both. */
 export const webhookConfigurationName = "holdfast";
 
 export interface WebhookConfiguration extends KubeObject {

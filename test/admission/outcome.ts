@@ -1,11 +1,12 @@
 // Sends one object as a client that checks nothing itself, and tells what the API server answered.
 import type { KubeClient } from "#kube/client.ts";
 import type { KubeObject, Resource } from "#kube/object.ts";
-import { backups, backupSchedules, objectStores } from "#api/kinds.ts";
+import { backups, backupSchedules, objectStores, stanzas } from "#api/kinds.ts";
 import { clusters } from "#cnpg/resources.ts";
 
 export const resources = {
   ObjectStore: objectStores,
+  Stanza: stanzas,
   Backup: backups,
   BackupSchedule: backupSchedules,
   Cluster: clusters,

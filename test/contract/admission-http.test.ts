@@ -42,6 +42,7 @@ const start = async (): Promise<WebhookServer> =>
           ? { problems: [{ field: "spec.x", message: "wrong", hint: "right" }], warnings: [] }
           : { problems: [], warnings: ["take care", "take care"] };
       },
+      mutate: () => ({ patch: [], warnings: [] }),
       isReady: () => ready,
       logger,
     },

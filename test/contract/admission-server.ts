@@ -9,10 +9,15 @@ import type { KubeObject } from "#kube/object.ts";
 import { issueAuthority, issueLeaf } from "#kube/pki/issue.ts";
 import type { KeyPair } from "#kube/pki/secret-shape.ts";
 import { createLogger } from "#observe/logger.ts";
-import { webhookConfigurations, type WebhookConfiguration } from "#controllers/installation/trust.ts";
+import {
+  mutatingConfigurations,
+  webhookConfigurations,
+  type WebhookConfiguration,
+} from "#controllers/installation/trust.ts";
 import { createFacts } from "#webhooks/facts.ts";
 import { judge } from "#webhooks/kinds.ts";
-import { reviewPath, serveWebhooks, type WebhookServer } from "#webhooks/server.ts";
+import { mutate } from "#webhooks/mutation.ts";
+import { mutatePath, reviewPath, serveWebhooks, type WebhookServer } from "#webhooks/server.ts";
 import { toolFolders } from "../cluster/build-go.ts";
 import { waitUntil } from "./api-server.ts";
 import { definitions, signal } from "./kube-widget.ts";
@@ -23,7 +28,7 @@ export interface AdmissionUnderTest {
   readonly authority: KeyPair;
   /** "CREATE clusters.postgresql.cnpg.io pg", in order. */
   readonly asked: readonly string[];
-  /** Applies the configuration, with these changes to each clientConfig. */
+  /** Applies the configurations, with these changes to each clientConfig. */
   configure(changes?: Readonly<Record<string, unknown>>): Promise<void>;
   stop(): Promise<void>;
 }
@@ -41,7 +46,7 @@ export async function startAdmission(client: KubeClient): Promise<AdmissionUnder
   const logger = createLogger("error");
   const caches = createReplicaCaches(client, "default", logger);
   const stop = new AbortController();
-  const informers = [caches.stores, caches.clusters, caches.namespaces];
+  const informers = [caches.stores, caches.stanzas, caches.clusters, caches.namespaces];
   const running = informers.map((informer) => informer.run(stop.signal));
   await Promise.all(informers.map((informer) => informer.synced(signal())));
   const authority = await makeAuthority();
@@ -55,6 +60,7 @@ export async function startAdmission(client: KubeClient): Promise<AdmissionUnder
         asked.push(`${request.operation} ${request.resource} ${request.name}`);
         return judge(request, deps);
       },
+      mutate: (request) => mutate(request, deps.facts),
       isReady: () => true,
       logger,
     },
@@ -82,8 +88,10 @@ async function defineKinds(client: KubeClient): Promise<void> {
     .filter((file) => file !== "kustomization.yaml")
     .map((file) => parse(readFileSync(join(root, "crds", file), "utf8")) as KubeObject);
   const manifest = readFileSync(join(toolFolders().cnpg, "cnpg.yaml"), "utf8");
-  const clusters = manifest.split(/^---$/m).find((text) => /^ {2}name: clusters\.postgresql\.cnpg\.io$/m.test(text));
-  const theirs = parseAllDocuments(clusters ?? "").map((document) => document.toJS() as KubeObject);
+  const theirs = manifest
+    .split(/^---$/m)
+    .filter((text) => /^ {2}name: (clusters|backups)\.postgresql\.cnpg\.io$/m.test(text))
+    .flatMap((text) => parseAllDocuments(text).map((document) => document.toJS() as KubeObject));
   const names = [...ours, ...theirs].map(({ metadata }) => metadata.name);
   for (const definition of [...ours, ...theirs])
     await client.apply<KubeObject>(definitions, definition, { fieldManager: "test", signal: signal() });
@@ -107,16 +115,19 @@ async function applyConfiguration(
   authority: KeyPair,
   changes: Readonly<Record<string, unknown>>,
 ): Promise<void> {
-  const file = join(root, "config", "webhook", "configuration.yaml");
-  const configuration = parse(readFileSync(file, "utf8")) as WebhookConfiguration;
   const caBundle = Buffer.from(authority.certificate).toString("base64");
-  const url = `https://localhost:${port}${reviewPath}`;
-  const webhooks = configuration.webhooks?.map((webhook) => ({
-    ...webhook,
-    clientConfig: { url, caBundle, ...changes },
-  }));
-  await client.apply<KubeObject>(webhookConfigurations, { ...configuration, webhooks } as WebhookConfiguration, {
-    fieldManager: "test",
-    signal: signal(),
-  });
+  const installed = [
+    [webhookConfigurations, "configuration.yaml", reviewPath],
+    [mutatingConfigurations, "mutating.yaml", mutatePath],
+  ] as const;
+  for (const [resource, file, path] of installed) {
+    const configuration = parse(readFileSync(join(root, "config", "webhook", file), "utf8")) as WebhookConfiguration;
+    const url = `https://localhost:${port}${path}`;
+    const webhooks = configuration.webhooks?.map((webhook) => ({
+      ...webhook,
+      clientConfig: { url, caBundle, ...changes },
+    }));
+    const object = { ...configuration, webhooks } as WebhookConfiguration;
+    await client.apply<KubeObject>(resource, object, { fieldManager: "test", signal: signal() });
+  }
 }

@@ -7,7 +7,11 @@ import { join, relative } from "node:path";
 import { parseAllDocuments } from "yaml";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { installationCertificates } from "#controllers/installation/controller.ts";
-import { webhookConfigurations, type WebhookConfiguration } from "#controllers/installation/trust.ts";
+import {
+  mutatingConfigurations,
+  webhookConfigurations,
+  type WebhookConfiguration,
+} from "#controllers/installation/trust.ts";
 import type { KubeClient } from "#kube/client.ts";
 import { KubeError } from "#kube/errors.ts";
 import type { KubeObject, Resource } from "#kube/object.ts";
@@ -81,10 +85,20 @@ function kubectl(...args: readonly string[]): string {
   return stdout;
 }
 
-const file = join(root, "config", "webhook", "configuration.yaml");
-const read = () => admin.get<WebhookConfiguration>(webhookConfigurations, { name: "holdfast" }, { signal: signal() });
+const inFolder = (file: string): string => join(root, "config", "webhook", file);
+/** What judges and what changes, each in a file. */
+const files = ["-f", inFolder("configuration.yaml"), "-f", inFolder("mutating.yaml")];
+const read = () =>
+  Promise.all(
+    [webhookConfigurations, mutatingConfigurations].map((resource) =>
+      admin.get<WebhookConfiguration>(resource, { name: "holdfast" }, { signal: signal() }),
+    ),
+  );
 const bundles = async (): Promise<(string | undefined)[]> =>
-  (await read())?.webhooks?.map(({ clientConfig }) => clientConfig?.caBundle) ?? [];
+  (await read()).flatMap(
+    (configuration) => configuration?.webhooks?.map(({ clientConfig }) => clientConfig?.caBundle) ?? [],
+  );
+const versions = async () => (await read()).map((configuration) => configuration?.metadata.resourceVersion);
 const authorities = async (): Promise<string | undefined> =>
   (await admin.get<Secret>(secrets, { namespace, name: "holdfast-ca" }, { signal: signal() }))?.data?.["ca.crt"];
 
@@ -100,34 +114,34 @@ describe("the authorities of the webhooks", () => {
   });
 
   it("are written into each webhook, once", async () => {
-    kubectl("apply", "-f", file);
-    expect(await bundles()).toEqual([undefined, undefined]);
+    kubectl("apply", ...files);
+    expect(await bundles()).toEqual([undefined, undefined, undefined]);
     await keep();
     const wanted = await authorities();
     expect(wanted).toBeDefined();
-    expect(await bundles()).toEqual([wanted, wanted]);
-    const before = (await read())?.metadata.resourceVersion;
+    expect(await bundles()).toEqual([wanted, wanted, wanted]);
+    const before = await versions();
     await keep();
-    expect((await read())?.metadata.resourceVersion).toBe(before);
+    expect(await versions()).toEqual(before);
   });
 
   it("stay when the configuration is applied again, in either way", async () => {
     const wanted = await authorities();
-    kubectl("apply", "-f", file);
-    kubectl("apply", "--server-side", "--force-conflicts", "-f", file);
-    expect(await bundles()).toEqual([wanted, wanted]);
+    kubectl("apply", ...files);
+    kubectl("apply", "--server-side", "--force-conflicts", ...files);
+    expect(await bundles()).toEqual([wanted, wanted, wanted]);
   });
 
   it("come back when it is replaced", async () => {
-    kubectl("replace", "-f", file);
-    expect(await bundles()).toEqual([undefined, undefined]);
+    kubectl("replace", ...files);
+    expect(await bundles()).toEqual([undefined, undefined, undefined]);
     await keep();
     const wanted = await authorities();
-    expect(await bundles()).toEqual([wanted, wanted]);
+    expect(await bundles()).toEqual([wanted, wanted, wanted]);
   });
 
   it("need not be told for CloudNativePG's certificates to be made", async () => {
-    kubectl("replace", "-f", file);
+    kubectl("replace", ...files);
     const mute: KubeClient = { ...operator, patch: () => Promise.reject(new KubeError("Forbidden", "not here")) };
     const key = { namespace, name: "holdfast-server-tls" };
     await admin.delete(secrets, key, { signal: signal() });
@@ -136,15 +150,18 @@ describe("the authorities of the webhooks", () => {
     expect((await admin.get<Secret>(secrets, key, { signal: signal() }))?.data?.["tls.crt"]).toBeDefined();
     await keep();
     const wanted = await authorities();
-    expect(await bundles()).toEqual([wanted, wanted]);
+    expect(await bundles()).toEqual([wanted, wanted, wanted]);
   });
 
-  it("are all that the operator may change, of that configuration alone", async () => {
+  it.each([
+    ["judges", webhookConfigurations],
+    ["changes", mutatingConfigurations],
+  ])("are all that the operator may change, of that configuration that %s alone", async (_, resource) => {
     const other = { metadata: { name: "other" }, webhooks: [] };
-    await admin.create<KubeObject>(webhookConfigurations, other, { signal: signal() });
+    await admin.create<KubeObject>(resource, other, { signal: signal() });
     const options = { type: "merge", signal: signal() } as const;
-    await expect(operator.patch(webhookConfigurations, { name: "other" }, {}, options)).rejects.toThrow(/forbidden/);
-    await expect(operator.delete(webhookConfigurations, { name: "holdfast" }, options)).rejects.toThrow(/forbidden/);
+    await expect(operator.patch(resource, { name: "other" }, {}, options)).rejects.toThrow(/forbidden/);
+    await expect(operator.delete(resource, { name: "holdfast" }, options)).rejects.toThrow(/forbidden/);
   });
 });
 
@@ -172,10 +189,13 @@ describe("the operator", () => {
     [true, "delete", ours("archives")],
     [false, "delete", ours("instancereports")],
     [false, "patch", ours("objectstores")],
+    [true, "watch", ours("stanzas")],
+    [false, "patch", ours("stanzas")],
     [false, "update", { group: "postgresql.cnpg.io", resource: "clusters", name: "x", namespace: "elsewhere" }],
     [false, "create", { resource: "pods", subresource: "exec", name: "x", namespace: "elsewhere" }],
     [true, "watch", { resource: "namespaces" }],
     [false, "update", { group: "admissionregistration.k8s.io", resource: "validatingwebhookconfigurations" }],
+    [false, "update", { group: "admissionregistration.k8s.io", resource: "mutatingwebhookconfigurations" }],
   ])("may (%s) %s %j", async (may, verb, what) => {
     const spec = { user: "nobody", resourceAttributes: { ...what, verb } };
     const review: AccessReview = { metadata: { name: "" }, spec };
@@ -206,14 +226,14 @@ describe("the installation", () => {
     writeFileSync(join(folder, "kustomization.yaml"), JSON.stringify({ namespace: "elsewhere", resources }));
     const objects = parseAllDocuments(kubectl("kustomize", folder)).map((document) => document.toJS());
     expect(objects.filter((object) => JSON.stringify(object).includes("cnpg-system"))).toEqual([]);
-    const configuration = objects.find(({ kind }) => kind === "ValidatingWebhookConfiguration");
-    expect(configuration.webhooks).toHaveLength(2);
-    for (const { clientConfig } of configuration.webhooks)
-      expect(clientConfig.service).toEqual({
-        name: "holdfast-webhook",
-        namespace: "elsewhere",
-        path: "/validate",
-        port: 443,
-      });
+    const services = objects
+      .filter(({ kind }) => kind.endsWith("WebhookConfiguration"))
+      .flatMap(({ webhooks }) => webhooks.map(({ clientConfig }: { clientConfig: object }) => clientConfig));
+    const at = (path: string) => ({ service: { name: "holdfast-webhook", namespace: "elsewhere", path, port: 443 } });
+    expect(services.toSorted((one, other) => (one.service.path < other.service.path ? -1 : 1))).toEqual([
+      at("/mutate"),
+      at("/validate"),
+      at("/validate"),
+    ]);
   });
 });

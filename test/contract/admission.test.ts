@@ -1,89 +1,34 @@
 // Admission as the API server meets it: real kinds, the real configuration, our server; what is refused is not stored.
 import { once } from "node:events";
-import { writeFile } from "node:fs/promises";
 import { request } from "node:https";
 import { createServer, type AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { KubeClient } from "#kube/client.ts";
-import type { KubeObject } from "#kube/object.ts";
 import { readyPath } from "#webhooks/server.ts";
 import { acceptedObjects } from "../admission/accepted.ts";
 import { refusedBackups, refusedClusters } from "../admission/others.ts";
-import { refusalOf, resources, type Kind } from "../admission/outcome.ts";
+import { resources, type Kind } from "../admission/outcome.ts";
 import { refusedSchedules } from "../admission/schedules.ts";
+import { refusedStanzas } from "../admission/stanzas.ts";
 import { goodConfiguration, refusedStores, type RefusedSpec } from "../admission/stores.ts";
-import { issueServing, makeAuthority, startAdmission, type AdmissionUnderTest } from "./admission-server.ts";
-import { type ApiServer, startApiServer, waitUntil } from "./api-server.ts";
-import { adminClient, namespaces, signal } from "./kube-widget.ts";
+import { issueServing, makeAuthority, type AdmissionUnderTest } from "./admission-server.ts";
+import { clusterTo, startAdmissionSession, thing, type AdmissionSession } from "./admission-session.ts";
+import { type ApiServer, waitUntil } from "./api-server.ts";
+import { namespaces, signal } from "./kube-widget.ts";
 import { kubectl } from "./kubectl.ts";
 
+let session: AdmissionSession;
 let api: ApiServer;
-let client: KubeClient & { close(): void };
+let client: KubeClient;
 let admission: AdmissionUnderTest;
+let { create, change, remove, untilKnown, setStatus, newNamespace }: AdmissionSession = {} as AdmissionSession;
 beforeAll(async () => {
-  api = await startApiServer();
-  client = await adminClient(api);
-  await writeFile(`${api.accountFolder}/kubeconfig`, api.kubeconfig("admin"));
-  admission = await startAdmission(client);
-  await untilAdmitting();
+  session = await startAdmissionSession();
+  ({ api, client, admission, create, change, remove, untilKnown, setStatus, newNamespace } = session);
 });
-afterAll(async () => {
-  await admission?.stop();
-  client?.close();
-  await api?.stop();
-});
-
-interface Thing extends KubeObject {
-  readonly spec?: unknown;
-  readonly status?: unknown;
-}
-
-const thing = (name: string, spec: unknown, namespace = "default", metadata: object = {}): Thing => ({
-  metadata: { name, namespace, ...metadata },
-  ...(spec !== undefined && { spec }),
-});
-
-const create = (kind: Kind, object: Thing): Promise<string | undefined> => refusalOf(client, resources[kind], object);
-
-/** A change to the stored object; the refusal's text or undefined. */
-const change = async (kind: Kind, name: string, patch: object, namespace = "default"): Promise<string | undefined> => {
-  const options = { type: "merge", signal: signal() } as const;
-  return client.patch(resources[kind], { namespace, name }, patch, options).then(
-    () => undefined,
-    (error: Error) => error.message,
-  );
-};
-
-const remove = async (kind: Kind, name: string, namespace = "default"): Promise<string | undefined> =>
-  client.delete(resources[kind], { namespace, name }, { signal: signal() }).then(
-    () => undefined,
-    (error: Error) => error.message,
-  );
-
-/** The API server takes up a changed configuration, and our caches what was stored, a moment later. */
-const untilAdmitting = (): Promise<void> =>
-  waitUntil("the API server asks us", async () => {
-    const refusal = await create("ObjectStore", thing("probe", { configuration: { destinationPath: "x" } }));
-    return /admission webhook/.test(refusal ?? "");
-  });
-const untilKnown = (name: string, namespace = "default"): Promise<void> =>
-  waitUntil(`${name} is in the cache`, () => {
-    const { stores, clusters } = admission.caches;
-    return (stores.get({ namespace, name }) ?? clusters.get({ namespace, name })) !== undefined;
-  });
-
-const newNamespace = async (name: string, labels: Readonly<Record<string, string>> = {}): Promise<void> => {
-  await client.create(namespaces, { metadata: { name, labels } }, { signal: signal() });
-};
+afterAll(() => session?.stop());
 
 const goodStore = { configuration: goodConfiguration };
-const clusterTo = (parameters: Readonly<Record<string, string>>, more: object = {}) => ({
-  instances: 1,
-  storage: { size: "1Gi" },
-  plugins: [{ name: "holdfast.dev", isWALArchiver: true, parameters }],
-  ...more,
-});
-
 describe("what is refused, by the fields that are wrong", () => {
   const refuse = async (kind: Kind, { spec, named }: RefusedSpec): Promise<void> => {
     const refusal = await create(kind, thing("refused", spec));
@@ -95,12 +40,14 @@ describe("what is refused, by the fields that are wrong", () => {
   };
 
   it.each(refusedStores)("an ObjectStore with $what", (refused) => refuse("ObjectStore", refused));
+  it.each(refusedStanzas)("a Stanza with $what", (refused) => refuse("Stanza", refused));
   it.each(refusedBackups)("a Backup with $what", (refused) => refuse("Backup", refused));
   it.each(refusedSchedules)("a BackupSchedule with $what", (refused) => refuse("BackupSchedule", refused));
   it.each(refusedClusters)("a Cluster with $what", (refused) => refuse("Cluster", refused));
 
   it("and nothing of it is stored", async () => {
     expect(refusedStores.length + refusedBackups.length + refusedClusters.length).toBeGreaterThan(150);
+    expect(refusedStanzas.length).toBeGreaterThan(80);
     for (const resource of Object.values(resources))
       expect((await client.list(resource, { signal: signal() })).items).toEqual([]);
   });
@@ -223,17 +170,6 @@ describe("a store that a Cluster archives to", () => {
     await untilKnown("user");
     await setStatus("user", { currentPrimary: "user-1" });
   });
-  /** As CloudNativePG would set it. */
-  const setStatus = async (name: string, status: object): Promise<void> => {
-    const options = { fieldManager: "test", subresource: "status", signal: signal() } as const;
-    const object: Thing = { metadata: { name, namespace: "default" }, status };
-    const { metadata } = await client.apply<Thing>(resources.Cluster, object, options);
-    await waitUntil("the status is in the cache", () => {
-      const known = admission.caches.clusters.get({ namespace: "default", name });
-      return known?.metadata.resourceVersion === metadata.resourceVersion;
-    });
-  };
-
   it("cannot be deleted, and the refusal names the Cluster", async () => {
     expect(await remove("ObjectStore", "used")).toContain("Cluster user archives to this store");
   });
@@ -374,8 +310,8 @@ describe("while nobody answers", () => {
       const as = ["--as=system:serviceaccount:kube-system:namespace-controller", "--as-group=system:masters"];
       return kubectl(api, ["delete", "objectstore", name, "-n", namespace, "--wait=false", ...as], {});
     };
-    expect(await emptying("store")).toEqual({ stderr: "", status: 0 });
-    expect(await emptying("kept")).toEqual({ stderr: "", status: 0 });
+    expect(await emptying("store")).toMatchObject({ stderr: "", status: 0 });
+    expect(await emptying("kept")).toMatchObject({ stderr: "", status: 0 });
     expect(await change("ObjectStore", "kept", { metadata: { finalizers: null } }, namespace)).toBeUndefined();
     for (const name of ["store", "kept"])
       expect(await client.get(resources.ObjectStore, { namespace, name }, { signal: signal() })).toBeUndefined();

@@ -9,11 +9,10 @@ export async function kubectl(
   api: ApiServer,
   args: readonly string[],
   input: object,
-): Promise<{ stderr: string; status: number }> {
+): Promise<{ stdout: string; stderr: string; status: number }> {
   const env = { KUBECONFIG: `${api.accountFolder}/kubeconfig`, HOME: api.accountFolder };
   const child = spawn(api.kubectl, [...args], { env });
-  child.stdout.resume();
   child.stdin.end(JSON.stringify(input));
-  const [stderr, [status]] = await Promise.all([text(child.stderr), once(child, "close")]);
-  return { stderr, status: status as number };
+  const [stdout, stderr, [status]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
+  return { stdout, stderr, status: status as number };
 }

@@ -12,6 +12,7 @@ import { createRestClient } from "#kube/rest-client.ts";
 import { loadClientNodeTransport } from "#kube/transport-client-node.ts";
 import { refusedBackups, refusedClusters } from "../admission/others.ts";
 import { refusalOf, resources, type Kind } from "../admission/outcome.ts";
+import { refusedStanzas } from "../admission/stanzas.ts";
 import { goodConfiguration, refusedStores, type RefusedSpec } from "../admission/stores.ts";
 import { clusterEnvironment, processEnvironment } from "../cluster/env.ts";
 import { archivingTo } from "./manifests.ts";
@@ -81,6 +82,7 @@ const clusterNamed = (name: string, parameters: Readonly<Record<string, string>>
 describe("what cannot work", () => {
   const cases: readonly (RefusedSpec & { readonly kind: Kind })[] = [
     ...refusedStores.map((one) => ({ ...one, kind: "ObjectStore" as const })),
+    ...refusedStanzas.map((one) => ({ ...one, kind: "Stanza" as const })),
     ...refusedBackups.map((one) => ({ ...one, kind: "Backup" as const })),
     ...refusedClusters.map((one) => ({ ...one, kind: "Cluster" as const })),
   ];

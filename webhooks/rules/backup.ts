@@ -3,15 +3,25 @@ import { requestProblems } from "#api/backup-request.ts";
 import type { Backup } from "#api/gen/backup.ts";
 import { isObjectName } from "#api/names.ts";
 import type { Finding, Judgement } from "../judgement.ts";
+import { judgeAsked, type Destination } from "./destination.ts";
 
-export function judgeBackup({ object, old }: { readonly object: Backup; readonly old?: Backup }): Judgement {
+export interface BackupSubject {
+  readonly object: Backup;
+  /** As it is stored; absent when it is new. */
+  readonly old?: Backup | undefined;
+  readonly destination?: Destination | undefined;
+}
+
+export function judgeBackup({ object, old, destination }: BackupSubject): Judgement {
+  const asked = old === undefined ? judgeAsked(object.spec, "spec", destination) : { problems: [], warnings: [] };
   return {
     problems: [
       ...requestProblems(object),
       ...askedProblems(object),
+      ...asked.problems,
       ...(old === undefined ? [] : changes(object, old)),
     ],
-    warnings: [...recordWarnings(object, old), ...deletionWarnings(object, old)],
+    warnings: [...asked.warnings, ...recordWarnings(object, old), ...deletionWarnings(object, old)],
   };
 }
 
@@ -26,7 +36,7 @@ function askedProblems({ spec }: Backup): readonly Finding[] {
       hint: "the name of a Cluster in this namespace",
     });
   if (spec.repository !== undefined)
-    for (const field of ["type", "target"] as const)
+    for (const field of ["type", "target", "selectedRepository"] as const)
       if (spec[field] !== undefined)
         problems.push({
           field: `spec.${field}`,
@@ -36,7 +46,16 @@ function askedProblems({ spec }: Backup): readonly Finding[] {
   return problems;
 }
 
-const fixed = ["cluster", "repository", "backupId", "type", "target", "deadline", "retryLimit"] as const;
+const fixed = [
+  "cluster",
+  "repository",
+  "backupId",
+  "type",
+  "selectedRepository",
+  "target",
+  "deadline",
+  "retryLimit",
+] as const;
 
 function changes({ spec }: Backup, { spec: before }: Backup): readonly Finding[] {
   return fixed

@@ -14,11 +14,12 @@ const origin = (parameters: Fields): Fields => ({ name: "origin", plugin: { name
 const view = (
   spec: Fields,
   more: Partial<ClusterView> & { readonly metadata?: Fields; readonly status?: Fields } = {},
-) => {
+): ClusterView => {
   const { metadata = {}, status = {}, ...known } = more;
   const fields = { metadata: { name: "pg", namespace: "default", ...metadata }, spec, status };
   const stores = new Map([["minio", "s3 amazonaws.com backups "]]);
-  return { cluster: decodeCluster(fields), fields, stores, sharers: [], ...known } satisfies ClusterView;
+  const stanzas = new Map([["main", ["s3 amazonaws.com backups /pg main"]]]);
+  return { cluster: decodeCluster(fields), fields, stores, stanzas, sharers: [], ...known };
 };
 
 const problems = (object: ClusterView, old?: ClusterView): string[] =>
@@ -106,6 +107,66 @@ describe("an archive", () => {
     expect(warnings(view(beside))).toEqual([
       expect.stringContaining("other archives, so backups by holdfast.dev fail"),
     ]);
+  });
+});
+
+describe("a Stanza", () => {
+  const toStanza = (more: Fields = {}, name = "stanza") => ({ plugins: [own({ [name]: "main" })], ...more });
+
+  it("is archived to without a word, also with tablespaces", () => {
+    const object = view(toStanza({ tablespaces: [{ name: "fast" }], imageName: "pg:17" }));
+    expect(judgeCluster({ object })).toEqual({ problems: [], warnings: [] });
+  });
+
+  it("that does not exist is told", () => {
+    expect(warnings(view(toStanza(), { stanzas: new Map() }))).toEqual([
+      expect.stringContaining("Stanza main does not exist in this namespace"),
+    ]);
+  });
+
+  it("has one Cluster, and the other is named only within the namespace", () => {
+    const shared = (namespace: string, name?: string) =>
+      problems(view(toStanza({}, name), { sharers: [{ namespace, name: "first" }] }));
+    expect(shared("default")).toEqual([
+      "spec.plugins[0].parameters.stanza: the archive of Stanza main is in use by Cluster first",
+    ]);
+    expect(shared("secret-place", "stanzaRef")).toEqual([
+      "spec.plugins[0].parameters.stanzaRef: the archive of Stanza main is in use by a Cluster of another namespace",
+    ]);
+  });
+
+  it("that the Cluster begins from, or follows, is refused, also under the name of another Stanza", () => {
+    const from = (source: string, more: Fields = {}) =>
+      toStanza({
+        bootstrap: { recovery: { source: "origin" } },
+        externalClusters: [origin({ stanza: source })],
+        ...more,
+      });
+    const stanzas = new Map([
+      ["main", ["s3 a b /1 main", "s3 a b /2 main"]],
+      ["alias", ["s3 a b /2 main"]],
+      ["other", ["s3 a b /2 other"]],
+    ]);
+    const said = (spec: Fields, metadata: Fields = {}) => problems(view(spec, { stanzas, metadata }));
+    expect(said(from("main"))).toEqual([
+      "spec.plugins[0].parameters.stanza: the Cluster would archive into the archive it is recovered from",
+    ]);
+    expect(said(from("alias"))).toHaveLength(1);
+    expect(said(from("alias", { replica: { source: "origin" } }))).toEqual([expect.stringContaining("it follows")]);
+    expect(said(from("other"))).toEqual([]);
+    expect(said(from("main"), { annotations: { "cnpg.io/skipEmptyWalArchiveCheck": "enabled" } })).toEqual([]);
+    // Known by name before it exists.
+    expect(said(from("later", { plugins: [own({ stanza: "later" })] }))).toHaveLength(1);
+  });
+
+  it("takes another major version, and none that its pgBackRest cannot do", () => {
+    expect(problems(view(toStanza({ imageName: "pg:17" })), view(toStanza({ imageName: "pg:16" })))).toEqual([]);
+    const said = ["spec.imageName: PostgreSQL 18 in a Stanza needs pgBackRest 2.57, and the image has 2.55"];
+    expect(problems(view(toStanza({ imageName: "pg:18" })))).toEqual(said);
+    const bootstrap = { recovery: { source: "origin" } };
+    const source = { bootstrap, externalClusters: [origin({ stanza: "main" })], imageName: "pg:18" };
+    expect(problems(view({ plugins: [own()], ...source }))).toEqual(said);
+    expect(problems(view({ plugins: [own()], imageName: "pg:18" }))).toEqual([]);
   });
 });
 

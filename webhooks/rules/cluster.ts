@@ -5,6 +5,7 @@ import type { Fields } from "#cnpg/json.ts";
 import { isPluginEnabled, pluginName, readPluginConfig, type StoreChoice } from "#cnpg/plugin-config.ts";
 import { majorField, presentMajor, wantedMajor } from "#cnpg/postgres-major.ts";
 import { archiving } from "#cnpg/wal-roles.ts";
+import { unsupportedByImage } from "#repository/pgbackrest/version.ts";
 import { isSupportedMajor, unsupportedMajor } from "#postgres/version.ts";
 import type { Finding, Judgement } from "../judgement.ts";
 
@@ -15,6 +16,8 @@ export interface ClusterView {
   readonly fields: Fields;
   /** The ObjectStores of its namespace that it names and that exist, with their location where that is known. */
   readonly stores: ReadonlyMap<string, string | undefined>;
+  /** The Stanzas of its namespace that it names and that exist, with the places where their data are. */
+  readonly stanzas: ReadonlyMap<string, readonly string[]>;
   /** Other living Clusters that archive into the archive that this one archives into. */
   readonly sharers: readonly { readonly namespace: string; readonly name: string }[];
 }
@@ -63,22 +66,33 @@ function archiverProblems({ cluster }: ClusterView): Finding[] {
       : [],
   );
   if (!hasBarmanObjectStore) return others;
+  const { own } = readPluginConfig(cluster);
+  const kind = own?.kind === "store" ? own.store.kind : "ObjectStore";
   const message = `CloudNativePG itself and ${pluginName} both archive WAL`;
   return [
     ...others,
-    { field: "spec.backup.barmanObjectStore", message, hint: "remove it: the ObjectStore takes its place" },
+    { field: "spec.backup.barmanObjectStore", message, hint: `remove it: the ${kind} takes its place` },
   ];
 }
 
 function sharedProblems({ cluster, sharers }: ClusterView): Finding[] {
   const { own } = readPluginConfig(cluster);
-  if (own?.kind !== "store" || own.store.kind !== "ObjectStore" || sharers.length === 0) return [];
+  if (own?.kind !== "store" || sharers.length === 0) return [];
   const { namespace, name } = cluster.metadata;
   const beside = sharers.find((sharer) => sharer.namespace === namespace);
   const by = beside === undefined ? "by a Cluster of another namespace" : `by Cluster ${beside.name}`;
+  const field = archiveField(cluster);
+  if (own.store.kind === "Stanza")
+    return [
+      {
+        field,
+        message: `the archive of Stanza ${own.store.name} is in use ${by}`,
+        hint: "name another Stanza, with a spec.stanzaConfiguration.name of its own: a stanza has one Cluster",
+      },
+    ];
   return [
     {
-      field: `${entryOf(cluster)}.parameters.serverName`,
+      field,
       message: `the archive ${JSON.stringify(own.store.serverName)} in ObjectStore ${own.store.name} is in use ${by}`,
       hint: `write a serverName of its own, such as ${another(own.store.serverName, name)}`,
     },
@@ -87,41 +101,62 @@ function sharedProblems({ cluster, sharers }: ClusterView): Finding[] {
 
 const another = (taken: string, cluster: string): string => (taken === cluster ? `${cluster}-2` : cluster);
 
+/** Where it says which archive it is: the server name in an ObjectStore, or the Stanza. */
+function archiveField(cluster: Cluster): string {
+  const { own } = readPluginConfig(cluster);
+  const { parameters = {} } =
+    cluster.spec.plugins.findLast(({ name, enabled }) => name === pluginName && enabled) ?? {};
+  const isStanza = own?.kind === "store" && own.store.kind === "Stanza";
+  const parameter = isStanza ? (parameters["stanza"] ? "stanza" : "stanzaRef") : "serverName";
+  return `${entryOf(cluster)}.parameters.${parameter}`;
+}
+
 /** What a Cluster reads its beginning from, or follows, it must not write to. */
 function sourceProblems(view: ClusterView): Finding[] {
   const { cluster } = view;
   if (!archiving(cluster).archive) return [];
   const { own, recoverySource, replicaSource } = readPluginConfig(cluster);
-  const target = archiveOf(own, view);
-  if (target === undefined) return [];
-  const problem = (message: string): Finding => ({
-    field: `${entryOf(cluster)}.parameters.serverName`,
-    message,
-    hint: `write another serverName, such as ${cluster.metadata.name}-2`,
-  });
-  if (target === archiveOf(replicaSource, view))
-    return [problem("the Cluster would archive into the archive it follows")];
-  if (target === archiveOf(recoverySource, view) && !skipsEmptyArchiveCheck(cluster))
+  const target = archivesOf(own, view);
+  const isAlso = (choice: StoreChoice | undefined): boolean =>
+    archivesOf(choice, view).some((archive) => target.includes(archive));
+  const hint =
+    own?.kind === "store" && own.store.kind === "Stanza"
+      ? "name another Stanza, with a spec.stanzaConfiguration.name of its own"
+      : `write another serverName, such as ${cluster.metadata.name}-2`;
+  const problem = (message: string): Finding => ({ field: archiveField(cluster), message, hint });
+  if (isAlso(replicaSource)) return [problem("the Cluster would archive into the archive it follows")];
+  if (isAlso(recoverySource) && !skipsEmptyArchiveCheck(cluster))
     return [problem("the Cluster would archive into the archive it is recovered from")];
   return [];
 }
 
-function archiveOf(choice: StoreChoice | undefined, { stores }: ClusterView): string | undefined {
-  if (choice?.kind !== "store" || choice.store.kind !== "ObjectStore") return undefined;
-  const { name, serverName } = choice.store;
-  return JSON.stringify([stores.get(name) ?? `ObjectStore ${name}`, serverName]);
+/** Texts that are equal for choices that share an archive: one for an ObjectStore, one for each repository of a Stanza. */
+function archivesOf(choice: StoreChoice | undefined, { stores, stanzas }: ClusterView): readonly string[] {
+  if (choice?.kind !== "store") return [];
+  const { store } = choice;
+  if (store.kind === "Stanza") return [`Stanza ${store.name}`, ...(stanzas.get(store.name) ?? [])];
+  return [JSON.stringify([stores.get(store.name) ?? `ObjectStore ${store.name}`, store.serverName])];
 }
 
 function unsupportedProblems({ cluster, fields }: ClusterView): Finding[] {
-  const { own, recoverySource } = readPluginConfig(cluster);
+  const { own, recoverySource, stores } = readPluginConfig(cluster);
   const major = wantedMajor(fields);
-  const isVersionWrong = major !== undefined && !isSupportedMajor(major) && (own ?? recoverySource) !== undefined;
+  const isUsed = (own ?? recoverySource) !== undefined;
+  const inStanza = stores.some(({ kind }) => kind === "Stanza");
+  const inStore = own?.kind === "store" && own.store.kind === "ObjectStore";
   return [
-    ...(isVersionWrong ? [{ field: majorField(fields), message: unsupportedMajor(major) }] : []),
-    ...(own !== undefined && cluster.spec.tablespaces.length > 0
+    ...(major === undefined || !isUsed ? [] : versionProblems(major, majorField(fields), inStanza)),
+    ...(inStore && cluster.spec.tablespaces.length > 0
       ? [{ field: "spec.tablespaces", message: "not supported yet: tablespaces", hint: "a backup would not hold them" }]
       : []),
   ];
+}
+
+function versionProblems(major: number, field: string, inStanza: boolean): Finding[] {
+  if (!isSupportedMajor(major)) return [{ field, message: unsupportedMajor(major) }];
+  const message = inStanza ? unsupportedByImage(major) : undefined;
+  if (message === undefined) return [];
+  return [{ field, message, hint: `use an ObjectStore, or PostgreSQL ${major - 1}` }];
 }
 
 /** After pg_upgrade the database is another one: neither WAL nor backups from before may stand beside those from after. */
@@ -131,13 +166,11 @@ function majorProblems(object: ClusterView, old: ClusterView): Finding[] {
   // Asked for already, by a change that was let through: it is told once.
   if (wantedMajor(old.fields) === after || !archiving(object.cluster).archive) return [];
   const { own } = readPluginConfig(object.cluster);
-  const archive = archiveOf(own, object);
-  if (
-    own?.kind !== "store" ||
-    own.store.kind !== "ObjectStore" ||
-    archive !== archiveOf(readPluginConfig(old.cluster).own, old)
-  )
-    return [];
+  // pgBackRest keeps the versions of a stanza apart itself: stanza-upgrade begins a new one.
+  if (own?.kind !== "store" || own.store.kind !== "ObjectStore") return [];
+  const [archive] = archivesOf(own, object);
+  const [archiveBefore] = archivesOf(readPluginConfig(old.cluster).own, old);
+  if (archive !== archiveBefore) return [];
   const { name } = object.cluster.metadata;
   return [
     {
@@ -148,13 +181,13 @@ function majorProblems(object: ClusterView, old: ClusterView): Finding[] {
   ];
 }
 
-function warningsOf({ cluster, stores }: ClusterView): string[] {
+function warningsOf({ cluster, stores, stanzas }: ClusterView): string[] {
   const config = readPluginConfig(cluster);
   const missing = config.stores
-    .filter(({ kind, name }) => kind === "ObjectStore" && !stores.has(name))
+    .filter(({ kind, name }) => !(kind === "Stanza" ? stanzas : stores).has(name))
     .map(
-      ({ name }) =>
-        `ObjectStore ${name} does not exist in this namespace: nothing is archived to it or read from it until it does`,
+      ({ kind, name }) =>
+        `${kind} ${name} does not exist in this namespace: nothing is archived to it or read from it until it does`,
     );
   return [...missing, ...archivingWarnings(cluster)];
 }

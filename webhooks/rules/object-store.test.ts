@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { ObjectStore } from "#api/gen/object-store.ts";
 import type { Judgement } from "../judgement.ts";
-import { judgeObjectStore, judgeObjectStoreDeletion, type Archiver } from "./object-store.ts";
+import type { Archiver } from "./archivers.ts";
+import { judgeObjectStore, judgeObjectStoreDeletion } from "./object-store.ts";
 
 const key = (name: string) => ({ name: "minio", key: name });
 const configuration = {
@@ -105,7 +106,7 @@ describe("moving a store", () => {
 
 describe("a place where another Cluster archives", () => {
   it("is refused, by name only within the namespace", () => {
-    const clash = { cluster: "pg", serverName: "pg" };
+    const clash = { cluster: "pg", archive: "pg" };
     const messages = judge(store(), { clashes: [{ ...clash, other: "old" }, clash] }).problems.map((p) => p.message);
     expect(messages).toEqual([
       expect.stringContaining("in use by Cluster old"),
@@ -114,7 +115,7 @@ describe("a place where another Cluster archives", () => {
   });
 
   it("is refused when the store moves there, and only told when it is there already", () => {
-    const clashes = [{ cluster: "pg", serverName: "pg", other: "old" }];
+    const clashes = [{ cluster: "pg", archive: "pg", other: "old" }];
     expect(fields(judge(at("s3://taken/"), { old: store(), clashes }))).toHaveLength(1);
     const rotated = judge(store({ retentionPolicy: "7d" }), { old: store(), clashes });
     expect(rotated.problems).toEqual([]);

@@ -3,20 +3,14 @@ import type { ObjectStore } from "#api/gen/object-store.ts";
 import { locationOf } from "#store/location.ts";
 import { specProblems, specWarnings } from "#store/spec.ts";
 import type { Finding, Judgement } from "../judgement.ts";
+import { judgeDeletion, namedArchivers, type Archiver, type DeletionSubject } from "./archivers.ts";
 import { judgeSidecarSettings } from "./sidecar-settings.ts";
-
-/** A living Cluster of the namespace that is told to archive to the store. */
-export interface Archiver {
-  readonly cluster: string;
-  readonly serverName: string;
-  /** Whether, as far as the Cluster shows, none of its WAL can be in the store: it never ran, or archiving fails. */
-  readonly archivesNothing: boolean;
-}
 
 /** A Cluster of the namespace whose archive, with the store at its new place, is another Cluster's. */
 export interface Clash {
   readonly cluster: string;
-  readonly serverName: string;
+  /** Name of the archive at that place: a server name, or that of a stanza. */
+  readonly archive: string;
   /** The other's name; left out when it is in another namespace. */
   readonly other?: string;
 }
@@ -41,28 +35,9 @@ export function judgeObjectStore({ object, old, archivers, clashes }: StoreSubje
   };
 }
 
-export interface DeletionSubject {
-  readonly archivers: readonly Archiver[];
-  /** Everything in a namespace that is going away goes, its Clusters as well. */
-  readonly namespaceIsTerminating: boolean;
-}
-
-export function judgeObjectStoreDeletion({ archivers, namespaceIsTerminating }: DeletionSubject): Judgement {
-  if (archivers.length === 0 || namespaceIsTerminating) return nothing;
-  const hint = "delete it, or let it archive to another store, before this one is deleted";
-  return { problems: [{ field: "metadata.name", message: `${named(archivers)} to this store`, hint }], warnings: [] };
-}
+export const judgeObjectStoreDeletion = (subject: DeletionSubject): Judgement => judgeDeletion("store", subject);
 
 const nothing: Judgement = { problems: [], warnings: [] };
-
-/** "Cluster pg archives", "Clusters pg and pg-2 archive". */
-function named(archivers: readonly Archiver[]): string {
-  const names = archivers.map(({ cluster }) => cluster).toSorted();
-  const shown = names.length > 5 ? [...names.slice(0, 5), `${names.length - 5} more`] : names;
-  return names.length === 1 ? `Cluster ${shown[0]} archives` : `Clusters ${joined(shown)} archive`;
-}
-
-const joined = (words: readonly string[]): string => `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
 
 /**
  * Half of an archive here and half there restores nothing, and the other place may hold another database's. A store in
@@ -73,18 +48,18 @@ function judgeMove(object: ObjectStore, old: ObjectStore, archivers: readonly Ar
   const before = locationOf(old.spec, namespace);
   if (before === undefined || before === locationOf(object.spec, namespace)) return nothing;
   const { servers = [], serverCount = 0 } = old.status ?? {};
-  const mayHold = (serverName: string): boolean =>
+  const mayHold = (serverName: string | undefined): boolean =>
     serverCount > servers.length || servers.some(({ name }) => name === serverName);
   const held = archivers.filter(({ serverName, archivesNothing }) => !archivesNothing || mayHold(serverName));
   if (held.length === 0)
     return archivers.length === 0
       ? nothing
-      : { problems: [], warnings: [`spec.configuration: ${named(archivers)} to the new place from now on`] };
+      : { problems: [], warnings: [`spec.configuration: ${namedArchivers(archivers)} to the new place from now on`] };
   const moved =
     old.spec.configuration.destinationPath === object.spec.configuration.destinationPath
       ? "endpointURL"
       : "destinationPath";
-  const message = `${named(held)} here: moving the store would tear the archive apart`;
+  const message = `${namedArchivers(held)} here: moving the store would tear the archive apart`;
   const hint = "make another ObjectStore for the new place and name it in the Cluster's parameters";
   return { problems: [{ field: `spec.configuration.${moved}`, message, hint }], warnings: [] };
 }
@@ -99,11 +74,11 @@ function judgeClashes(object: ObjectStore, old: ObjectStore | undefined, clashes
     : { problems: found, warnings: [] };
 }
 
-function clashProblem({ cluster, serverName, other }: Clash): Finding {
+function clashProblem({ cluster, archive, other }: Clash): Finding {
   const by = other === undefined ? "by a Cluster of another namespace" : `by Cluster ${other}`;
   return {
     field: "spec.configuration.destinationPath",
-    message: `Cluster ${cluster} would archive into ${JSON.stringify(serverName)} there, which is in use ${by}`,
+    message: `Cluster ${cluster} would archive into ${JSON.stringify(archive)} there, which is in use ${by}`,
     hint: "write another path, or give the Cluster another serverName first",
   };
 }

@@ -6,6 +6,7 @@ import type { Logger } from "#observe/logger.ts";
 import { delay } from "#std/abort.ts";
 import { createFacts } from "#webhooks/facts.ts";
 import { judge } from "#webhooks/kinds.ts";
+import { mutate } from "#webhooks/mutation.ts";
 import { serveWebhooks } from "#webhooks/server.ts";
 import type { createReplicaCaches } from "./caches.ts";
 import { followCertificates } from "./certificates.ts";
@@ -32,7 +33,13 @@ export async function serveAdmission(deps: AdmissionDeps, signal: AbortSignal): 
   const followed = await followCertificates({ client, namespace, secret: webhookSecret, logger, make }, signal);
   const judgement = { facts, now: () => new Date() };
   const server = await serveWebhooks(
-    { port, judge: (request) => judge(request, judgement), isReady, logger },
+    {
+      port,
+      judge: (request) => judge(request, judgement),
+      mutate: (request) => mutate(request, facts),
+      isReady,
+      logger,
+    },
     followed.current(),
   );
   followed.onRenewal((next) => server.updateCertificates(next));

@@ -14,6 +14,7 @@ import { sidecarConfigName, type ConfigMap } from "#cnpg/sidecar-config.ts";
 import { configMaps, deployments } from "#controllers/installation/controller.ts";
 import type { Deployment } from "#controllers/installation/plan.ts";
 import {
+  mutatingConfigurations,
   webhookConfigurationName,
   webhookConfigurations,
   type WebhookConfiguration,
@@ -22,7 +23,7 @@ import type { KubeClient } from "#kube/client.ts";
 import { createInformer } from "#kube/informer.ts";
 import type { KubeObject, Resource } from "#kube/object.ts";
 import type { Logger } from "#observe/logger.ts";
-import { clusterIndexes, storeIndexes } from "#webhooks/facts.ts";
+import { clusterIndexes, stanzaIndexes, storeIndexes } from "#webhooks/facts.ts";
 
 const namespaces: Resource = { group: "", version: "v1", kind: "Namespace", plural: "namespaces", namespaced: false };
 
@@ -43,7 +44,7 @@ export function createReplicaCaches(client: KubeClient, namespace: string, logge
     createInformer<T>({ client, logger, resource, namespace, fieldSelector: `metadata.name=${name}` });
   return {
     stores: createInformer<ObjectStore>({ client, logger, resource: objectStores, indexes: storeIndexes }),
-    stanzas: createInformer<Stanza>({ client, logger, resource: stanzas }),
+    stanzas: createInformer<Stanza>({ client, logger, resource: stanzas, indexes: stanzaIndexes }),
     clusters: createInformer<KubeObject>({ client, logger, resource: cnpg.clusters, indexes: clusterIndexes }),
     namespaces: createInformer<KubeObject>({ client, logger, resource: namespaces, slim: nameAndDeletion }),
     sidecarConfig: named<ConfigMap>(configMaps, sidecarConfigName),
@@ -54,13 +55,16 @@ export function createReplicaCaches(client: KubeClient, namespace: string, logge
 export function createLeaderCaches(client: KubeClient, logger: Logger) {
   const inNamespace = (object: KubeObject, name: string | undefined): string[] =>
     name === undefined ? [] : [`${object.metadata.namespace}/${name}`];
-  return {
-    webhookConfiguration: createInformer<WebhookConfiguration>({
+  const configuration = (resource: Resource) =>
+    createInformer<WebhookConfiguration>({
       client,
       logger,
-      resource: webhookConfigurations,
+      resource,
       fieldSelector: `metadata.name=${webhookConfigurationName}`,
-    }),
+    });
+  return {
+    webhookConfiguration: configuration(webhookConfigurations),
+    mutatingConfiguration: configuration(mutatingConfigurations),
     archives: createInformer<Archive>({ client, logger, resource: archives }),
     reports: createInformer<InstanceReport>({ client, logger, resource: instanceReports }),
     backups: createInformer<Backup>({
