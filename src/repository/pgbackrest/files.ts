@@ -1,12 +1,13 @@
 // The files of one repository of a stanza: listed and read by pgBackRest itself, which knows every kind of storage, and
 // decrypts what it reads with the keys that are in the repository (pgBackRest: src/command/repo/{ls,get}.c).
-import { PassThrough, type Readable } from "node:stream";
+import type { Readable } from "node:stream";
 import type { CallOptions } from "#store/store.ts";
 import { RepositoryError } from "../errors.ts";
 import { isPgbackrestError } from "./errors.ts";
-import { quietOptions } from "./info.ts";
+import { readOptions } from "./info.ts";
 import type { Pgbackrest, RunOptions } from "./pgbackrest.ts";
 import { inOneLine, repositoryError } from "./repository-state.ts";
+import { isRemark, remarksOff, withoutRemarks } from "./warnings.ts";
 
 export interface RepositoryFile {
   readonly name: string;
@@ -36,7 +37,7 @@ export interface RepositoryFiles {
   read<T>(path: string, consume: (body: Readable) => Promise<T>, options: CallOptions): Promise<T | undefined>;
 }
 
-const listDeadlineMs = 60_000;
+const listDeadlineMs = 30_000;
 const readDeadlineMs = 120_000;
 
 export function openFiles(pgbackrest: Pgbackrest, key: number): RepositoryFiles {
@@ -54,7 +55,7 @@ export function openFiles(pgbackrest: Pgbackrest, key: number): RepositoryFiles 
         deadlineMs: listDeadlineMs,
         signal: options.signal,
       });
-      return parseListing(stdout, path);
+      return parseListing(withoutRemarks(stdout), path);
     },
     async names(path, { recurse = false, onName, ...options }) {
       await call("repo-ls", {
@@ -62,11 +63,13 @@ export function openFiles(pgbackrest: Pgbackrest, key: number): RepositoryFiles 
         parameters: [path],
         deadlineMs: listDeadlineMs,
         signal: options.signal,
-        onLine: onName,
+        onLine: (line) => {
+          if (!isRemark(line)) onName(line);
+        },
       });
     },
     async read(path, consume, { signal }) {
-      const body = new PassThrough();
+      const body = remarksOff();
       const [run, read] = await Promise.allSettled([
         call("repo-get", {
           options: ["--ignore-missing"],
@@ -91,7 +94,7 @@ const fileMissing = 1;
 /** Of pgBackRest's answer, not of the reader's end of the pipe. */
 const isOfRepository = (error: unknown): boolean => error instanceof Error && error.name === "StoreError";
 
-/** Runs a command that only reads. Throws StoreError for whatever keeps the repository from answering. */
+/** Throws StoreError for whatever keeps the repository from answering; a wrong option stays PgbackrestError "Config". */
 export async function callRepository(
   pgbackrest: Pgbackrest,
   key: number,
@@ -99,10 +102,14 @@ export async function callRepository(
   { options = [], ...rest }: Omit<RunOptions, "repository">,
 ) {
   try {
-    return await pgbackrest.run(command, { ...rest, options: [...options, ...quietOptions], repository: key });
+    return await pgbackrest.run(command, {
+      ...rest,
+      options: [...options, ...readOptions(rest.deadlineMs)],
+      repository: key,
+    });
   } catch (error) {
     rest.signal.throwIfAborted();
-    if (!isPgbackrestError(error)) throw error;
+    if (!isPgbackrestError(error) || error.kind === "Config") throw error;
     throw repositoryError({ stanza: pgbackrest.config.stanza, key }, inOneLine(error.message), error);
   }
 }

@@ -18,11 +18,16 @@ export interface InfoOptions {
 }
 
 const processesAtOnce = 4;
-/** Seconds without a byte after which one try of a request ends. */
-const ioTimeoutSeconds = 10;
 
-/** What reading needs, and no option that a version from 2.45 on does not have. Standard output is the answer alone. */
-export const quietOptions: readonly string[] = ["--log-level-console=off", `--io-timeout=${ioTimeoutSeconds}`];
+/**
+ * What reading needs, and no option that a version from 2.45 on does not have. Standard output is the answer alone. An
+ * endpoint that refuses connections is tried for up to nine times the io-timeout (2.55): with a tenth of the deadline
+ * pgBackRest still comes to say why.
+ */
+export const readOptions = (deadlineMs: number): readonly string[] => [
+  "--log-level-console=off",
+  `--io-timeout=${Math.min(10, Math.max(1, Math.floor(deadlineMs / 10_000)))}`,
+];
 
 /**
  * What the repositories answered, in the order of the Stanza. What is wrong with one is its status and leaves the others
@@ -53,7 +58,7 @@ async function readOne(
   const { stanza } = pgbackrest.config;
   try {
     const { stdout } = await pgbackrest.run("info", {
-      options: ["--output=json", ...quietOptions],
+      options: ["--output=json", ...readOptions(deadlineMs)],
       repository: key,
       deadlineMs,
       signal,

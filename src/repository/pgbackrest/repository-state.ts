@@ -52,7 +52,10 @@ const words: readonly (readonly [RegExp, StoreErrorKind])[] = [
   [/SlowDown|\b429 \(|ServerBusy|TooManyRequests/, "Throttled"],
   [/unable to get address for|Name or service not known|name resolution/i, "DNSFailure"],
   [/certificate|TLS error|SSL error/i, "TLSVerificationFailed"],
-  [/\[HostConnectError\]|timeout|timed out|unable to connect|unexpected eof|did not answer/i, "EndpointUnreachable"],
+  [
+    /\[HostConnectError\]|timeout|timed out|was not through|unable to connect|unexpected eof|did not answer/i,
+    "EndpointUnreachable",
+  ],
   [/\[FileReadError\]|\[FileWriteError\]|Connection reset/i, "EndpointUnreachable"],
   [/\[ServiceError\]|\b5\d\d \(/, "Unavailable"],
 ];

@@ -33,8 +33,14 @@ export function openPgbackrestRepository(
   const counted = repositories.filter(({ key }) => only?.includes(key) ?? true);
   const files = counted.map(({ key }) => openFiles(pgbackrest, key));
   const narrowed: Pgbackrest = { ...pgbackrest, config: { ...pgbackrest.config, repositories: counted } };
-  const info = ({ signal }: CallOptions): Promise<PgbackrestInfo> =>
-    readInfo(narrowed, { signal, deadlineMs: infoDeadlineMs });
+  const info = async ({ signal }: CallOptions): Promise<PgbackrestInfo> => {
+    try {
+      return await readInfo(narrowed, { signal, deadlineMs: infoDeadlineMs });
+    } catch (error) {
+      signal.throwIfAborted();
+      throw error;
+    }
+  };
   const known = (server: string): void => {
     if (server !== stanza) throw new RangeError(`server ${server} is not the stanza ${stanza}`);
   };
