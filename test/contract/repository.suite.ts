@@ -232,10 +232,11 @@ async function whenOver({ repository, server }: TestArchive): Promise<void> {
 }
 
 /** Fills the rest of a segment; resolves to its name when it is in the archive. */
-export async function writeSegment({ primary, archiveAll }: TestArchive): Promise<SegmentName> {
+export async function writeSegment(archive: TestArchive): Promise<SegmentName> {
+  const { primary } = archive;
   await primary.query("CREATE TABLE IF NOT EXISTS public.moments (at timestamptz)");
   await primary.query("INSERT INTO public.moments VALUES (now())");
   const name = await primary.value("SELECT pg_walfile_name(pg_current_wal_insert_lsn())");
-  await archiveAll();
+  await archive.archiveAll();
   return parseSegmentName(name)!;
 }

@@ -1,7 +1,6 @@
 // What is in the WAL archive of one repository, by listing alone. Each listing is a process and one request or a few, so
 // a long range is listed by one process that goes through all folders.
-import { segmentNameFits, segmentPosition, type SegmentName } from "#postgres/segment.ts";
-import { parseWalFileName } from "#postgres/segment.ts";
+import { parseWalFileName, segmentNameFits, segmentPosition, type SegmentName } from "#postgres/segment.ts";
 import type { CallOptions } from "#store/store.ts";
 import type { StoredSegment } from "../commit-time.ts";
 import type { SegmentRange } from "../repository.ts";
@@ -85,7 +84,7 @@ export async function presentInRange(
     present[at >> 3] = (present[at >> 3] ?? 0) | (1 << (at & 7));
   };
   await forDatabaseOf(files, first, options, (id) =>
-    listSegments(files, id, foldersBetween(first, last), note, options),
+    listSegments(files, { id, folders: foldersBetween(first, last), note }, options),
   );
   return present;
 }
@@ -102,7 +101,7 @@ export async function presentFiles(
   const folders = [...new Set(segments.map((name) => name.slice(0, 16)))].sort();
   await forDatabaseOf(files, segments[0], options, async (id) => {
     const note = (name: string): void => void (names.has(name) && present.add(name));
-    await listSegments(files, id, folders, note, options);
+    await listSegments(files, { id, folders, note }, options);
     if (segments.length === wanted.length) return;
     await files.names(archiveIdPath(files.stanza, id), { filter: historyFilter, onName: note, signal: options.signal });
   });
@@ -131,11 +130,15 @@ async function forDatabaseOf(
   await look(present);
 }
 
+interface WantedSegments {
+  readonly id: string;
+  readonly folders: readonly string[];
+  readonly note: (name: SegmentName) => void;
+}
+
 async function listSegments(
   files: RepositoryFiles,
-  id: string,
-  folders: readonly string[],
-  note: (name: SegmentName) => void,
+  { id, folders, note }: WantedSegments,
   { signal }: CallOptions,
 ): Promise<void> {
   const onName = (path: string): void => {
