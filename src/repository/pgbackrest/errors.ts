@@ -1,5 +1,6 @@
 // What went wrong in pgBackRest, in few kinds that say what to do about it. Its exit code is the number of its error
 // (pgBackRest's error table; src/build/error/error.yaml), so no message has to be understood.
+import { isTlsProblem, isUndecrypted } from "./repository-state.ts";
 
 export const pgbackrestErrorKinds = [
   "Config", // an option is wrong: it fails again until the Stanza is mended
@@ -92,6 +93,8 @@ export function pgbackrestError(command: string, code: number, said: readonly st
 
 /** "No valid repository" wraps whatever was wrong with each of them. */
 function kindOf(code: number, words: string): PgbackrestErrorKind {
+  if (isTlsProblem(words)) return "Unreachable";
+  if (isUndecrypted(words)) return "Denied";
   if (code === 103 || code === 104) {
     if (/\[(File|Path)MissingError\]|stanza-create/.test(words)) return "NoStanza";
     if (/\[CryptoError\]|\[AccessError\]|HTTP 40[13]|InvalidAccessKeyId|SignatureDoesNotMatch/.test(words))

@@ -23,7 +23,7 @@ export interface ExpireOptions {
   readonly signal: AbortSignal;
 }
 
-const infoDeadlineMs = 60_000;
+const infoDeadlineMs = 30_000;
 const expireDeadlineMs = 60 * 60_000;
 
 /**

@@ -6,7 +6,7 @@ import { RepositoryError } from "../errors.ts";
 import { isPgbackrestError } from "./errors.ts";
 import { readOptions } from "./info.ts";
 import type { Pgbackrest, RunOptions } from "./pgbackrest.ts";
-import { inOneLine, repositoryError } from "./repository-state.ts";
+import { repositoryError } from "./repository-state.ts";
 import { isRemark, remarksOff, withoutRemarks } from "./warnings.ts";
 
 export interface RepositoryFile {
@@ -110,7 +110,7 @@ export async function callRepository(
   } catch (error) {
     rest.signal.throwIfAborted();
     if (!isPgbackrestError(error) || error.kind === "Config") throw error;
-    throw repositoryError({ stanza: pgbackrest.config.stanza, key }, inOneLine(error.message), error);
+    throw repositoryError({ stanza: pgbackrest.config.stanza, key }, error.message, error);
   }
 }
 

@@ -65,7 +65,7 @@ describe("the answer of info", () => {
       { key: 1, status: { code: 0, message: "ok" }, state: "Ok", cipher: "none" },
       {
         key: 2,
-        status: { code: 99, message: "[CryptoError] unable to load info file '/r/archive/main/archive.info'" },
+        status: { code: 99, message: expect.stringContaining("the passphrase is wrong"), problem: "AccessDenied" },
         state: "Refused",
         cipher: "aes-256-cbc",
       },

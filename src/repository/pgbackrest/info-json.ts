@@ -2,7 +2,7 @@
 // for itself, and one that is missing or of another type is left out; nothing here throws.
 import { parseLsn } from "#postgres/lsn.ts";
 import { parseSegmentName, type SegmentName } from "#postgres/segment.ts";
-import { inOneLine, stateOf, type RepositoryState, type RepositoryStatus } from "./repository-state.ts";
+import { stateOf, statusOf, type RepositoryState, type RepositoryStatus } from "./repository-state.ts";
 
 export interface PgbackrestInfo {
   readonly stanza: string;
@@ -111,11 +111,8 @@ function repositoryOf({ key, status, cipher }: Json): readonly RepositoryInfo[] 
   const number = wholeNumber(key);
   if (number === undefined) return [];
   const { code, message } = objectOf(status);
-  const known = wholeNumber(code);
-  const said = { ...(known !== undefined && { code: known }), message: inOneLine(textOf(message) ?? "no status") };
-  // The words of the provider are further down than the one line that is kept.
-  const state = stateOf({ ...said, message: textOf(message) ?? "" });
-  return [{ key: number, status: said, state, ...set("cipher", textOf(cipher)) }];
+  const said = statusOf(textOf(message) ?? "no status", wholeNumber(code));
+  return [{ key: number, status: said, state: stateOf(said), ...set("cipher", textOf(cipher)) }];
 }
 
 function databaseOf(json: Json): readonly DatabaseInfo[] {

@@ -4,7 +4,7 @@ import { inParallel } from "../in-parallel.ts";
 import { isPgbackrestError, type PgbackrestError } from "./errors.ts";
 import { parseInfo, type PgbackrestInfo, type RepositoryInfo } from "./info-json.ts";
 import type { Pgbackrest } from "./pgbackrest.ts";
-import { inOneLine, stateOf, type RepositoryState } from "./repository-state.ts";
+import { stateOf, statusOf, type RepositoryState } from "./repository-state.ts";
 
 export type { ArchiveInfo, BackupInfo, BackupType, DatabaseInfo, PgbackrestInfo, RepositoryInfo } from "./info-json.ts";
 export type { RepositoryState, RepositoryStatus } from "./repository-state.ts";
@@ -70,19 +70,18 @@ async function readOne(
     return { ...info, repositories: said };
   } catch (error) {
     if (!isPgbackrestError(error) || error.kind === "Cancelled" || error.kind === "Config") throw error;
-    const message = inOneLine(error.message);
-    return withoutAnswer(stanza, key, stateOfError(error), message);
+    return withoutAnswer(stanza, key, stateOfError(error), error.message);
   }
 }
 
 function stateOfError(error: PgbackrestError): RepositoryState {
   if (error.kind === "Timeout" || error.kind === "Unreachable") return "Unreachable";
-  return error.kind === "Denied" ? "Refused" : stateOf({ message: error.message });
+  return error.kind === "Denied" ? "Refused" : stateOf(statusOf(error.message));
 }
 
-const withoutAnswer = (stanza: string, key: number, state: RepositoryState, message: string): PgbackrestInfo => ({
+const withoutAnswer = (stanza: string, key: number, state: RepositoryState, text: string): PgbackrestInfo => ({
   stanza,
-  repositories: [{ key, status: { message }, state } satisfies RepositoryInfo],
+  repositories: [{ key, status: statusOf(text), state } satisfies RepositoryInfo],
   databases: [],
   archives: [],
   backups: [],

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { inOneLine, problemOf, repositoryError, stateOf } from "./repository-state.ts";
+import { inOneLine, repositoryError, stateOf, statusOf } from "./repository-state.ts";
 
 const denied = `[ProtocolError] HTTP request failed with 403 (Forbidden):
 *** Path/Query ***:
@@ -8,6 +8,10 @@ GET /demo/?list-type=2
 authorization: <redacted>
 *** Response Content ***:
 <?xml version="1.0"?><Error><Code>InvalidAccessKeyId</Code><Message>x</Message></Error>`;
+/** As 2.45, 2.55 and 2.60 answer to a wrong passphrase. */
+const undecrypted = `[FormatError] unable to load info file '/r/backup/main/backup.info' or '/r/backup/main/backup.info.copy':
+FormatError: key/value found outside of section at line 1: \u0002\ufffd\ufffd
+HINT: has a stanza-create been performed?`;
 
 describe("the state of a repository", () => {
   it.each([
@@ -17,13 +21,19 @@ describe("the state of a repository", () => {
     [3, "missing stanza data", "Unknown"],
     [99, "[HostConnectError] unable to connect to 'minio:9000': [111] Connection refused", "Unreachable"],
     [99, "[HostConnectError] unable to get address for 'nowhere': [-2] Name or service not known", "Unreachable"],
-    [99, "[CryptoError] unable to load info file", "Refused"],
+    [
+      99,
+      "[CryptoError] unable to verify certificate presented by '127.0.0.1:9000': [20] unable to get issuer",
+      "Unreachable",
+    ],
+    [99, "[CryptoError] unable to flush", "Refused"],
+    [99, undecrypted, "Refused"],
     [99, "[ServiceError] HTTP request failed with 503 (Service Unavailable)", "Unreachable"],
     [99, denied, "Refused"],
     [99, "[FormatError] invalid checksum", "Unknown"],
     [17, "from a version to come", "Unknown"],
   ] as const)("%s %s is %s", (code, message, state) => {
-    expect(stateOf({ code, message })).toBe(state);
+    expect(stateOf(statusOf(message, code))).toBe(state);
   });
 
   it("names the provider's code and nothing else of a request", () => {
@@ -31,9 +41,18 @@ describe("the state of a repository", () => {
   });
 
   it("becomes an error that says which repository, and what to do about a passphrase", () => {
-    const error = repositoryError({ stanza: "main", key: 2 }, "[CryptoError] unable to load info file");
-    expect(error).toMatchObject({ kind: "AccessDenied", hint: expect.stringContaining("encryptionPass") });
-    expect(error.message).toContain("repository 2 of stanza main");
-    expect(problemOf("HTTP request failed with 404 (Not Found): NoSuchBucket")).toBe("NoSuchBucket");
+    const { message } = statusOf(undecrypted, 99);
+    // Also out of the one line that a status keeps.
+    for (const text of [undecrypted, message]) {
+      const error = repositoryError({ stanza: "main", key: 2 }, text);
+      expect(error).toMatchObject({ kind: "AccessDenied", hint: expect.stringContaining("encryptionPass") });
+      expect(error.message).toContain("repository 2 of stanza main");
+      expect(error.message).toContain("the passphrase is wrong or missing");
+    }
+    const missing = repositoryError(
+      { stanza: "main", key: 1 },
+      "HTTP request failed with 404 (Not Found): NoSuchBucket",
+    );
+    expect(missing.kind).toBe("NoSuchBucket");
   });
 });

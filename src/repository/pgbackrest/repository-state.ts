@@ -17,6 +17,8 @@ export interface RepositoryStatus {
   readonly code?: number;
   /** In one line. */
   readonly message: string;
+  /** What kind of failure it tells of, if any. */
+  readonly problem?: StoreErrorKind;
 }
 
 /** States in which the listing is true: what it does not name is not there. */
@@ -26,10 +28,14 @@ export const isTrusted = (state: RepositoryState): boolean =>
 /** 6 is the answer to a question for one backup. 3: one of the two info files is missing, which proves nothing. */
 const stateOfCode: Readonly<Record<number, RepositoryState>> = { 0: "Ok", 1: "NoStanza", 2: "NoBackup", 6: "Ok" };
 
-export function stateOf({ code, message }: RepositoryStatus): RepositoryState {
+export function statusOf(text: string, code?: number): RepositoryStatus {
+  const problem = code !== undefined && stateOfCode[code] !== undefined ? undefined : problemOf(text);
+  return { ...(code !== undefined && { code }), message: inOneLine(text), ...(problem && { problem }) };
+}
+
+export function stateOf({ code, problem }: RepositoryStatus): RepositoryState {
   const known = code === undefined ? undefined : stateOfCode[code];
   if (known !== undefined) return known;
-  const problem = problemOf(message);
   if (problem === "AccessDenied") return "Refused";
   return problem !== undefined && outages.has(problem) ? "Unreachable" : "Unknown";
 }
@@ -42,16 +48,18 @@ const outages: ReadonlySet<StoreErrorKind> = new Set([
   "Unavailable",
 ]);
 
+const tlsWords = /(?:verify|CA|in) certificate|TLS error|SSL error/;
+
 /** In this order: an answer of S3 names its code beside the number of HTTP. */
 const words: readonly (readonly [RegExp, StoreErrorKind])[] = [
   [/NoSuchBucket|ContainerNotFound/, "NoSuchBucket"],
   [/RequestTimeTooSkewed/, "ClockSkew"],
   [/AuthorizationHeaderMalformed|PermanentRedirect|AuthorizationQueryParametersError/, "RegionMismatch"],
-  [/\[CryptoError\]|\[AccessError\]|\b40[13] \(|AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch/, "AccessDenied"],
+  [/\[AccessError\]|\b40[13] \(|AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch/, "AccessDenied"],
   [/AuthenticationFailed|InvalidToken|ExpiredToken|AuthorizationFailure/, "AccessDenied"],
   [/SlowDown|\b429 \(|ServerBusy|TooManyRequests/, "Throttled"],
   [/unable to get address for|Name or service not known|name resolution/i, "DNSFailure"],
-  [/certificate|TLS error|SSL error/i, "TLSVerificationFailed"],
+  [tlsWords, "TLSVerificationFailed"],
   [
     /\[HostConnectError\]|timeout|timed out|was not through|unable to connect|unexpected eof|did not answer/i,
     "EndpointUnreachable",
@@ -60,24 +68,38 @@ const words: readonly (readonly [RegExp, StoreErrorKind])[] = [
   [/\[ServiceError\]|\b5\d\d \(/, "Unavailable"],
 ];
 
-/** The kind of a failure of storage that pgBackRest's words tell of. */
-export const problemOf = (message: string): StoreErrorKind | undefined =>
-  words.find(([pattern]) => pattern.test(message))?.[1];
+export const isTlsProblem = (text: string): boolean => tlsWords.test(text.split("\n")[0] ?? "");
 
-/** "repository 2 of stanza main: [HostConnectError] unable to connect to …" as the port's error. */
+/**
+ * A wrong passphrase is seldom told as such: mostly decryption gives bytes that are no text, in which the first line of an
+ * info file is not found (tried with 2.45 to 2.60). "Salted__" begins what was encrypted, read without a passphrase. A
+ * certificate that is not trusted is a CryptoError as well.
+ */
+export const isUndecrypted = (text: string): boolean =>
+  !isTlsProblem(text) &&
+  (/CryptoError|Salted__|it cannot be decrypted/.test(text) || /found outside of section at line 1:/.test(text));
+
+/** The kind of a failure of storage that pgBackRest's words tell of; all of them, not one line. */
+export const problemOf = (text: string): StoreErrorKind | undefined =>
+  isUndecrypted(text) ? "AccessDenied" : words.find(([pattern]) => pattern.test(text))?.[1];
+
+/** "repository 2 of stanza main: [HostConnectError] unable to connect to …" as the port's error. `text`: all its words. */
 export function repositoryError(
   { stanza, key }: { readonly stanza: string; readonly key: number },
-  message: string,
+  text: string,
   cause?: unknown,
 ): StoreError {
-  const hint = /\[CryptoError\]/.test(message)
+  const message = inOneLine(text);
+  const hint = message.includes(undecrypted)
     ? "compare cipherConfig.encryptionPass with the passphrase that the repository was made with"
     : undefined;
-  return new StoreError(problemOf(message) ?? "Unavailable", `repository ${key} of stanza ${stanza}: ${message}`, {
+  return new StoreError(problemOf(text) ?? "Unavailable", `repository ${key} of stanza ${stanza}: ${message}`, {
     ...(cause !== undefined && { cause }),
     ...(hint !== undefined && { hint }),
   });
 }
+
+const undecrypted = "it cannot be decrypted, so the passphrase is wrong or missing";
 
 /**
  * One line of what may be many: pgBackRest adds a whole HTTP request and answer. Of those only the provider's code is
@@ -87,5 +109,6 @@ export function inOneLine(text: string): string {
   const code = /<Code>(\w{1,64})<\/Code>/.exec(text)?.[1];
   const line = (text.split("\n").find((part) => part.trim() !== "") ?? "").trim().replace(/:$/, "");
   const printable = line.replaceAll(/[^\x20-\x7e\u00a0-\ud7ff\ue000-\ufffc]/g, "?").slice(0, 300);
-  return code === undefined || printable.includes(code) ? printable : `${printable}: ${code}`;
+  const more = isUndecrypted(text) ? undecrypted : code;
+  return more === undefined || printable.includes(more) ? printable : `${printable}: ${more}`;
 }
