@@ -9,7 +9,7 @@ import { PostgresFileError } from "#postgres/errors.ts";
 import { isPgbackrestError } from "#repository/pgbackrest/errors.ts";
 import { readInfo } from "#repository/pgbackrest/info.ts";
 import type { Pgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
-import { isTrusted } from "#repository/pgbackrest/repository-state.ts";
+import { isTrusted, repositoryError } from "#repository/pgbackrest/repository-state.ts";
 import { ArchiveError } from "../archive/errors.ts";
 import type { ClusterIdentity } from "../archive/owner-guard.ts";
 import { readOwnerMark, writeOwnerMark } from "./owner-mark.ts";
@@ -75,13 +75,17 @@ async function look(control: Control, options: PrepareOptions): Promise<{ observ
   if (plan.kind === "use") return { observed, plan };
   if (plan.kind === "refuse") throw new ArchiveError(plan.error, plan.message, { hint: plan.hint });
   const message = `no repository of stanza ${info.stanza} can be read: ${plan.message}`;
-  const isRefused = info.repositories.every(({ state }) => state === "Refused");
-  throw new ArchiveError(isRefused ? "StoreRefused" : "Unavailable", message);
+  const errors = info.repositories.map(({ key, status }) =>
+    repositoryError({ stanza: info.stanza, key }, status.message),
+  );
+  const { hint } = errors.find((error) => error.hint !== undefined) ?? {};
+  const kind = errors.some(({ transient }) => transient) ? "Unavailable" : "StoreRefused";
+  throw new ArchiveError(kind, message, { cause: errors[0], hint });
 }
 
 async function findMark({ repositories }: ObservedStanza["info"], { pgbackrest, signal }: PrepareOptions) {
   for (const { key, state } of repositories) {
-    if (!isTrusted(state)) continue;
+    if (!isTrusted(state) || state === "NoStanza") continue;
     const mark = await readOwnerMark(pgbackrest, { repository: key, signal });
     if (mark !== undefined) return mark;
   }

@@ -42,6 +42,8 @@ export interface Pusher {
 
 /** A push outlives its call where a repository is slow, and the next call for the file joins it. */
 const pushMsMax = 300_000;
+/** When a push takes longer, it is looked for the repository that is to blame. */
+const patienceMs = 15_000;
 /** Of the pushes that decide whether a file is given up somewhere. */
 const hurriedMsMax = 20_000;
 
@@ -66,12 +68,12 @@ export function createPusher(options: PusherOptions): Pusher {
 
   const healthy = (): readonly number[] => keys.filter((key) => !failing.has(key));
 
-  /** What an error tells of the repositories. */
-  function learn(error: unknown): void {
-    if (!(error instanceof PgbackrestError)) return;
-    const named = error.repositories.length === 0 && keys.length === 1 ? keys : error.repositories;
+  /** What an error tells of the repositories that were asked. */
+  function learn(error: unknown, asked: readonly number[]): void {
+    if (!(error instanceof PgbackrestError) || error.kind === "Cancelled") return;
     // A file that is wrong says nothing of the repository that refuses it.
     if (error.kind === "Duplicate" || error.kind === "Identity") return;
+    const named = error.repositories.length === 0 && asked.length === 1 ? asked : error.repositories;
     for (const key of named) failing.set(key, error.message);
   }
 
@@ -86,7 +88,7 @@ export function createPusher(options: PusherOptions): Pusher {
       });
       if (only === undefined && failing.size > 0) recovered();
     } catch (error) {
-      learn(error);
+      learn(error, only ?? keys);
       throw error;
     }
   }
@@ -132,7 +134,7 @@ export function createPusher(options: PusherOptions): Pusher {
       const outcome = await worker.outcome(joined, path, name, waiting);
       if (outcome === true) return true;
       if (outcome !== undefined) {
-        learn(outcome);
+        learn(outcome, keys);
         throw outcome;
       }
       const end = await joined.end;
@@ -182,20 +184,39 @@ export function createPusher(options: PusherOptions): Pusher {
     );
   };
 
+  /** A repository that hangs keeps pgBackRest from the others for minutes: then each is asked for itself. */
+  async function askEach(path: string, ready: ReadyFiles): Promise<void> {
+    if (keys.length === 1 || failing.size > 0) return;
+    await Promise.allSettled(keys.map((key) => pushNow(path, hurriedMsMax, [key])));
+    if (failing.size > 0) startRest(ready);
+  }
+
+  async function whileAsking<T>(path: string, ready: ReadyFiles, push: Promise<T>): Promise<T> {
+    const timer = setTimeout(() => void track(askEach(path, ready)), patienceMs);
+    try {
+      return await push;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
   return {
     failing,
     get spoolProblem() {
       return spoolProblem;
     },
     setFailing: (key, message) => void failing.set(key, message),
-    isStored: async (path, name) => config.archive.async && (await spool.outcomeOf(path, name)) === true,
+    async isStored(path, name) {
+      return config.archive.async && (await spool.outcomeOf(path, name)) === true;
+    },
     async push(path, name, ready, waiting) {
-      const several = ready.names.includes(name) && ready.count > 1;
-      const byWorker = config.archive.async && failing.size === 0 && several && (await canSpool());
+      // A single file costs less without the worker's processes, unless that is at work anyway.
+      const isWorth = ready.names.includes(name) && (ready.count > 1 || worker.current !== undefined);
+      const byWorker = config.archive.async && failing.size === 0 && isWorth && (await canSpool());
       try {
-        if (byWorker && (await pushByWorker(path, name, waiting))) return;
+        if (byWorker && (await whileAsking(path, ready, pushByWorker(path, name, waiting)))) return;
         if (failing.size > 0) startRest(ready);
-        await waitFor(pushOne(path, name), waiting);
+        await whileAsking(path, ready, waitFor(pushOne(path, name), waiting));
       } catch (error) {
         if (failing.size > 0) startRest(ready);
         throw error;

@@ -6,7 +6,7 @@ import { delay } from "#std/abort.ts";
 import { isPgbackrestError } from "#repository/pgbackrest/errors.ts";
 import { readInfo } from "#repository/pgbackrest/info.ts";
 import type { Pgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
-import { isTrusted } from "#repository/pgbackrest/repository-state.ts";
+import { isTrusted, repositoryError } from "#repository/pgbackrest/repository-state.ts";
 import { ArchiveError, isArchiveError, toArchiveError } from "../archive/errors.ts";
 import type { WalArchive, WalRequest } from "../archive/wal-archive.ts";
 import { describeRepositories } from "./pusher.ts";
@@ -43,7 +43,7 @@ export function stanzaArchive(pgbackrest: Pgbackrest, { name: stanza, superseded
 
   async function ask(key: number, { name }: WalRequest, path: string, signal: AbortSignal): Promise<Answer> {
     const { code } = await pgbackrest.run("archive-get", {
-      options: ["--no-archive-async", "--log-level-console=off", "--log-level-stderr=error", "--io-timeout=6"],
+      options: ["--no-archive-async", "--log-level-console=off", "--log-level-stderr=warn", "--io-timeout=6"],
       parameters: [name, path],
       repository: key,
       answers: [absent],
@@ -60,15 +60,18 @@ export function stanzaArchive(pgbackrest: Pgbackrest, { name: stanza, superseded
     } catch (error) {
       signal.throwIfAborted();
       const isOutsider = isPgbackrestError(error, "NoStanza") || isPgbackrestError(error, "Identity");
-      if (isOutsider && (await holdsNoneOfOurs(key, signal))) return "absent";
+      if (isOutsider) return await requireAnswer(key, signal);
       const where = describeRepositories(pgbackrest, [key]);
       throw toArchiveError(error, `reading ${request.name} from ${where} of ${description}`);
     }
   }
 
-  async function holdsNoneOfOurs(repository: number, signal: AbortSignal): Promise<boolean> {
-    const info = await readInfo(pgbackrest, { repository, deadlineMs: probeMsMax, signal });
-    return info.repositories.every(({ state }) => isTrusted(state));
+  async function requireAnswer(key: number, signal: AbortSignal): Promise<"absent"> {
+    const info = await readInfo(pgbackrest, { repository: key, deadlineMs: probeMsMax, signal });
+    const silent = info.repositories.find(({ state }) => !isTrusted(state));
+    if (silent === undefined) return "absent";
+    const error = repositoryError({ stanza: config.stanza, key }, silent.status.message);
+    throw toArchiveError(error, `reading ${describeRepositories(pgbackrest, [key])} of ${description}`);
   }
 
   /** The repository that has the file, whose copy is then at its place; undefined when all have answered that they do not. */

@@ -80,7 +80,7 @@ export const isPgbackrestError = (error: unknown, kind?: PgbackrestErrorKind): e
 
 /** `said`: the lines that pgBackRest logged as errors, the first of which names it: "[103]: no valid repository". */
 export function pgbackrestError(command: string, code: number, said: readonly string[]): PgbackrestError {
-  const text = said.map((line) => line.trim()).filter((line) => line !== "" && !line.startsWith("HINT:"));
+  const text = said.map(printable).filter((line) => line !== "" && !line.startsWith("HINT:"));
   const hint = said.map((line) => line.trim()).find((line) => line.startsWith("HINT:"));
   const words = text.slice(0, 4).join(" ").slice(0, 600) || `exit code ${code}`;
   const repositories = text.flatMap((line) => /^repo(\d+): \[\w+\]/.exec(line)?.[1] ?? []).map(Number);
@@ -91,13 +91,20 @@ export function pgbackrestError(command: string, code: number, said: readonly st
   });
 }
 
+/** Read with a wrong passphrase, a file is nonsense, which pgBackRest quotes. */
+const printable = (line: string): string =>
+  line
+    .replace(/(outside of section at line \d+):.*/, "$1")
+    .replaceAll(/[^\x20-\x7e\u00a0-\ud7ff\ue000-\ufffc]/g, "?")
+    .trim();
+
 /** "No valid repository" wraps whatever was wrong with each of them. */
 function kindOf(code: number, words: string): PgbackrestErrorKind {
   if (isTlsProblem(words)) return "Unreachable";
   if (isUndecrypted(words)) return "Denied";
   if (code === 103 || code === 104) {
     if (/\[(File|Path)MissingError\]|stanza-create/.test(words)) return "NoStanza";
-    if (/\[CryptoError\]|\[AccessError\]|HTTP 40[13]|InvalidAccessKeyId|SignatureDoesNotMatch/.test(words))
+    if (/\[(Crypto|Format|Access)Error\]|HTTP 40[13]|InvalidAccessKeyId|SignatureDoesNotMatch/.test(words))
       return "Denied";
     if (/\[ArchiveMismatchError\]/.test(words)) return "Identity";
     if (/\[ArchiveDuplicateError\]/.test(words)) return "Duplicate";

@@ -127,4 +127,4 @@ async function readLines(stream: Readable | null, onLine: (line: string) => void
 }
 
 /** Without the process number and the level: "P00  ERROR: [103]: unable to find a valid repository" */
-const messageOf = (line: string): string => line.replace(/^P\d+\s+(ERROR|WARN): /, "");
+const messageOf = (line: string): string => line.replace(/^(P\d+\s+)?(ERROR|WARN): /, "");

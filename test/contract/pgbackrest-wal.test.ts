@@ -1,0 +1,315 @@
+import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { archiving, mib, useStanzaWal } from "./pgbackrest-wal-fixture.ts";
+import { pgbackrestPrograms } from "../cluster/pgbackrest.ts";
+import { startMinio } from "./minio.ts";
+
+const fixture = useStanzaWal(12);
+const text = (pattern: RegExp | string): string => expect.stringMatching(pattern) as string;
+const absent = "0000000100000000000000F0";
+
+describe.each(pgbackrestPrograms().filter(({ version }) => !version.startsWith("2.6")))(
+  "pgbackrest $version",
+  ({ program }) => {
+    it("gets a stanza by the first file, and asks no more about it with the next ones", async () => {
+      const [first, second, third] = fixture.segments;
+      const stanza = fixture.pgbackrest.newStanza();
+      await fixture.ready([first!, second!, third!]);
+      const side = await fixture.side(stanza, { program });
+      await side.archive(first!, { checkEmpty: true });
+      expect(side.commands).toEqual(["info", "info", "stanza-create", "repo-put", "archive-push"]);
+      await side.archive(second!, { checkEmpty: true });
+      await side.archive(third!);
+      expect(side.commands.slice(5)).toEqual(["archive-push", "archive-push"]);
+      expect(side.archiver.status()).toMatchObject({ files: 3, failures: 0, lastArchived: { name: third } });
+
+      const fetched = await side.fetch(second!);
+      expect((await readFile(fetched)).equals(await readFile(side.pathOf(second!)))).toBe(true);
+      const again = await fixture.side(stanza, { program });
+      await again.archive(first!, { checkEmpty: true });
+      expect(again.commands).toEqual(["info", "repo-get", "archive-push"]);
+    });
+
+    it("drains what is ready by its worker", async () => {
+      const names = fixture.segments;
+      await fixture.ready(names);
+      const side = await fixture.side(fixture.pgbackrest.newStanza(), { program, config: archiving({ async: true }) });
+      for (const name of names) await side.archive(name);
+      expect(side.commands.filter((command) => command.startsWith("archive-push"))).toEqual(["archive-push:async"]);
+      for (const name of names.slice(-2)) await side.fetch(name);
+      await expect(side.fetch(absent)).rejects.toMatchObject({ kind: "NotFound", message: text(absent) });
+    });
+  },
+);
+
+describe("a repository that is away", () => {
+  it("gets what it missed when it is back, while the others have all that is ready", async () => {
+    const [first, second, ...others] = fixture.segments;
+    const { away, stanza } = await withOneAway();
+    await fixture.ready([first!, second!, ...others]);
+    const side = await fixture.side(stanza, { config: { ...archiving(), variables: { PGBACKREST_IO_TIMEOUT: "1" } } });
+    await side.archive(first!);
+    away.freeze();
+    await expect(side.archive(second!)).rejects.toMatchObject({
+      kind: "Unavailable",
+      message: text(/repository 2 \(s3:/),
+    });
+    const only1 = await fixture.side({ ...stanza, repositories: stanza.repositories.slice(0, 1) });
+    await expect.poll(() => only1.fetch(others.at(-1)!).catch(() => undefined), { timeout: 60_000 }).toBeDefined();
+    expect(side.archiver.status()).toMatchObject({ failures: 1, ready: 11 });
+    away.thaw();
+    await side.archive(second!);
+    for (const name of others) await side.archive(name);
+    const only2 = await fixture.side({ ...stanza, repositories: stanza.repositories.slice(1) });
+    for (const name of fixture.segments) await only2.fetch(name);
+  });
+});
+
+describe("repositories of which one hangs", () => {
+  it("keeps WAL out of no other one for long", async () => {
+    const { away, stanza } = await withOneAway();
+    const [first, ...others] = fixture.segments;
+    await fixture.ready(fixture.segments);
+    const side = await fixture.side(stanza, { config: archiving({ async: true }) });
+    await side.archive(first!);
+    const late = await fixture.makeWal(fixture.primary, 1);
+    await fixture.ready([...others, ...late]);
+    away.freeze();
+    const asked = side.archive(late[0]!).catch((error: unknown) => error);
+    const only1 = await fixture.side({ ...stanza, repositories: stanza.repositories.slice(0, 1) });
+    await expect.poll(() => only1.fetch(late[0]!).catch(() => undefined), { timeout: 50_000 }).toBeDefined();
+    expect(await asked).toMatchObject({ kind: "Unavailable", message: text(/repository 2 \(s3:/) });
+  });
+
+  it("has a file fetched from the others at once, and proves no absence", async () => {
+    const { away, stanza } = await withOneAway();
+    const [first, second] = fixture.segments;
+    await fixture.ready([first!, second!]);
+    const side = await fixture.side(stanza);
+    await side.archive(first!);
+    away.freeze();
+    await side.fetch(first!, "running");
+    await expect(side.fetch(absent, "running")).rejects.toMatchObject({ kind: "Unavailable" });
+    const turned = { ...stanza, repositories: stanza.repositories.toReversed() };
+    await (await fixture.side(turned)).fetch(first!, "running");
+  });
+
+  it("gives WAL up in that one alone when the queue outgrows its limit, and says so", async () => {
+    const { away, stanza } = await withOneAway();
+    const [first, second, third, ...others] = fixture.segments;
+    await fixture.ready(fixture.segments);
+    const limit = { pushQueueMax: "64MiB", pushQueueBytes: 64 * mib };
+    const config = { ...archiving(limit), variables: { PGBACKREST_IO_TIMEOUT: "1" } };
+    const side = await fixture.side(stanza, { config });
+    await side.archive(first!);
+    away.freeze();
+    await expect(side.archive(second!)).rejects.toMatchObject({ kind: "Unavailable" });
+    expect(side.archiver.status().gaps).toEqual([]);
+    for (const name of [second!, third!]) await side.archive(name);
+    expect(side.archiver.status().gaps).toMatchObject([
+      { segment: second, repositories: [2] },
+      { segment: third, repositories: [2] },
+    ]);
+    const only1 = await fixture.side({ ...stanza, repositories: stanza.repositories.slice(0, 1) });
+    for (const name of [second!, third!]) await only1.fetch(name);
+    away.thaw();
+    // The limit is not reached any more.
+    await fixture.ready(others.slice(0, 2));
+    await side.archive(others[0]!);
+    expect(side.archiver.status().gaps).toHaveLength(2);
+  });
+});
+
+describe("the worker", () => {
+  it("loses nothing when it is killed, and its lock holds nobody up", async () => {
+    const names = fixture.segments;
+    await fixture.ready(names);
+    const side = await fixture.side(fixture.pgbackrest.newStanza(), { config: archiving({ async: true }) });
+    const archiving1 = side.archive(names[0]!);
+    await expect.poll(() => childrenNamed("archive-push:async"), { timeout: 20_000, interval: 5 }).toHaveLength(1);
+    for (const pid of await childrenNamed("archive-push:async")) process.kill(pid, "SIGKILL");
+    await archiving1;
+    for (const name of names.slice(1)) await side.archive(name);
+    expect(side.archiver.status()).toMatchObject({ files: names.length, failures: 0 });
+    for (const name of names) await side.fetch(name);
+  });
+
+  it("is done without where its spool cannot be used, which is told", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "holdfast-spool-"));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    const spoolDirectory = join(folder, "file");
+    await writeFile(spoolDirectory, "no folder");
+    const [first, second] = fixture.segments;
+    await fixture.ready([first!, second!]);
+    const stanza = fixture.pgbackrest.newStanza();
+    const side = await fixture.side(stanza, { config: archiving({ async: true }), spoolDirectory });
+    await side.archive(first!);
+    await side.archive(second!);
+    expect(side.commands.filter((command) => command.startsWith("archive-push"))).toEqual([
+      "archive-push",
+      "archive-push",
+    ]);
+    expect(side.archiver.status()).toMatchObject({ warning: text("the spool .* cannot be used: ENOTDIR") });
+  });
+
+  it("believes nothing of what a sidecar before it has left", async () => {
+    const [first, second] = fixture.segments;
+    await fixture.ready([first!, second!]);
+    const stanza = fixture.pgbackrest.newStanza();
+    const one = await fixture.side(stanza, { config: archiving({ async: true }) });
+    await one.archive(first!);
+    const other = fixture.pgbackrest.newStanza();
+    const { scratch } = one;
+    const two = await fixture.side(other, { config: archiving({ async: true }), scratch });
+    await two.archive(second!);
+    await two.fetch(second!);
+  });
+});
+
+describe("a stanza", () => {
+  it("is made in a repository that is added later, which from then on gets all WAL", async () => {
+    const [first, second, third] = fixture.segments;
+    await fixture.ready([first!, second!, third!]);
+    const stanza = fixture.pgbackrest.newStanza();
+    const one = await fixture.side(stanza, { config: archiving({ async: true }) });
+    await one.archive(first!);
+    const both = { ...stanza, repositories: [...stanza.repositories, fixture.pgbackrest.newRepository()] };
+    const two = await one.reopen(both);
+    await two.archive(second!);
+    await two.archive(third!);
+    const only2 = await fixture.side({ ...stanza, repositories: both.repositories.slice(1) });
+    await only2.fetch(second!);
+    await only2.fetch(third!);
+    await expect(only2.fetch(first!)).rejects.toMatchObject({ kind: "NotFound" });
+    expect(await two.fetch(first!)).toBeDefined();
+  });
+
+  it("of another database system is refused with both, whether or not the check is asked for", async () => {
+    const stanza = fixture.pgbackrest.newStanza();
+    const other = await fixture.pgbackrest.cluster.create("other", { archive_command: "false" });
+    const [foreign] = await fixture.makeWal(other, 1);
+    const theirs = await fixture.side(stanza, { server: other });
+    await theirs.archive(foreign!);
+    const [first] = fixture.segments;
+    await fixture.ready([first!]);
+    const systemIds = await Promise.all(
+      [other, fixture.primary].map((server) => server.value("SELECT system_identifier FROM pg_control_system()")),
+    );
+    for (const checkEmpty of [false, true]) {
+      const side = await fixture.side(stanza);
+      await expect(side.archive(first!, { checkEmpty })).rejects.toMatchObject({
+        kind: "ForeignArchive",
+        message: text(`belongs to database system ${systemIds[0]}.*app/pg; this is database system ${systemIds[1]}`),
+      });
+      expect(side.commands).not.toContain("archive-push");
+    }
+  });
+
+  it("that is used is refused to a new cluster, unless its user says otherwise", async () => {
+    const [first, second] = fixture.segments;
+    await fixture.ready([first!, second!]);
+    const stanza = fixture.pgbackrest.newStanza();
+    await (await fixture.side(stanza)).archive(first!);
+    const restored = { cluster: { namespace: "app", name: "restored", uid: "another" }, checkEmpty: true };
+    const side = await fixture.side(stanza);
+    await expect(side.archive(second!, restored)).rejects.toMatchObject({
+      kind: "ExpectedEmptyArchive",
+      message: text(/^Expected empty archive: stanza main-\d+ has backups or WAL in repository 1/),
+    });
+    await side.archive(second!, { ...restored, skipCheck: true });
+  });
+
+  it("takes the same file again, and refuses another under its name", async () => {
+    const [first, second] = fixture.segments;
+    await fixture.ready([first!]);
+    const stanza = fixture.pgbackrest.newStanza();
+    const side = await fixture.side(stanza);
+    await side.archive(first!);
+    await side.archive(first!);
+    const kept = await readFile(side.pathOf(first!));
+    onTestFinished(() => writeFile(side.pathOf(first!), kept));
+    await copyFile(side.pathOf(second!), side.pathOf(first!));
+    for (const async of [false, true]) {
+      await fixture.ready([first!, second!]);
+      const other = await fixture.side(stanza, { config: archiving({ async }) });
+      await expect(other.archive(first!)).rejects.toMatchObject({
+        kind: "Conflict",
+        message: text(/already exists in the repo1 archive with a different checksum/),
+      });
+    }
+  });
+});
+
+describe("a mistake in the settings", () => {
+  it("is told as one of the passphrase", async () => {
+    const repository = fixture.pgbackrest.newRepository({ passphrase: "right" });
+    const [first, second] = fixture.segments;
+    await fixture.ready([first!, second!]);
+    const stanza = fixture.pgbackrest.newStanza([repository]);
+    const side = await fixture.side(stanza);
+    await side.archive(first!);
+    await side.fetch(first!);
+    const wrong = await fixture.side({ ...stanza, repositories: [{ ...repository, passphrase: "wrong" }] });
+    await expect(wrong.archive(second!)).rejects.toMatchObject({
+      kind: "StoreRefused",
+      message: text(/\[(Crypto|Format)Error\]/),
+      hint: text(/passphrase/),
+    });
+    await expect(wrong.fetch(first!)).rejects.toMatchObject({ kind: "StoreRefused" });
+    await expect(wrong.fetch(absent)).rejects.toMatchObject({ kind: "StoreRefused" });
+  });
+
+  it("is told as one of the bucket, and never an absence", async () => {
+    const stanza = fixture.pgbackrest.newStanza();
+    const [first] = fixture.segments;
+    await fixture.ready([first!]);
+    const { repositories, ...config } = fixture.pgbackrest.stanzaConfig(stanza);
+    const elsewhere = repositories.map((one) => (one.type === "s3" ? { ...one, bucket: "missing" } : one));
+    const side = await fixture.side(stanza, { config: { ...config, repositories: elsewhere } });
+    const refused = { kind: "StoreRefused", message: text(/NoSuchBucket/) };
+    await expect(side.archive(first!)).rejects.toMatchObject(refused);
+    await expect(side.fetch(first!)).rejects.toMatchObject(refused);
+  });
+
+  it("of the pod's environment does no harm", async () => {
+    process.env["PGBACKREST_SERVICE_HOST"] = "10.0.0.1";
+    process.env["PGBACKREST_PORT"] = "tcp://10.0.0.1:80";
+    onTestFinished(() => {
+      delete process.env["PGBACKREST_SERVICE_HOST"];
+      delete process.env["PGBACKREST_PORT"];
+    });
+    const [first] = fixture.segments;
+    await fixture.ready([first!]);
+    const side = await fixture.side(fixture.pgbackrest.newStanza());
+    await side.archive(first!);
+    await side.fetch(first!);
+  });
+});
+
+/** A stanza whose second repository a test can freeze. */
+async function withOneAway() {
+  const away = await startMinio({ tls: true });
+  onTestFinished(async () => {
+    away.thaw();
+    await away.stop();
+  });
+  const { pgbackrest } = fixture;
+  const repositories = [pgbackrest.newRepository(), pgbackrest.newRepository({ minio: away })];
+  return { away, stanza: pgbackrest.newStanza(repositories) };
+}
+
+/** Children of this process, by the command that they were started with. */
+async function childrenNamed(command: string): Promise<readonly number[]> {
+  const found: number[] = [];
+  for (const entry of await readdir("/proc")) {
+    if (!/^\d+$/.test(entry)) continue;
+    const [stat, line] = await Promise.all(
+      ["stat", "cmdline"].map((file) => readFile(`/proc/${entry}/${file}`, "utf8").catch(() => "")),
+    );
+    const parent = stat!.slice(stat!.lastIndexOf(")") + 2).split(" ")[1];
+    if (parent === String(process.pid) && line!.includes(`${command}\0`)) found.push(Number(entry));
+  }
+  return found;
+}
