@@ -1,7 +1,7 @@
 // The Backup call of CNPG on this instance: how the store wants it, before the engine makes it. Keeps what the report and
 // the metrics tell of a running one.
 import { labels } from "#api/names.ts";
-import type { ObjectStoreReference } from "#cnpg/plugin-config.ts";
+import type { ObjectStoreReference, StoreReference } from "#cnpg/plugin-config.ts";
 import { archiving } from "#cnpg/wal-roles.ts";
 import type { BackupOrder, BackupOutcome, BackupPort } from "#cnpgi/backup.ts";
 import { refuseParameters } from "#cnpgi/backup-parameters.ts";
@@ -25,7 +25,7 @@ export interface RunningBackup {
   readonly waitingForLSN?: string;
 }
 
-export interface InstanceBackups extends BackupPort<ObjectStoreReference> {
+export interface InstanceBackups<Reference extends StoreReference> extends BackupPort<Reference> {
   /** What runs now. */
   current(): RunningBackup | undefined;
   failures(): number;
@@ -40,9 +40,9 @@ export interface BackupDeps {
 }
 
 /** When someone else archives, its WAL either is in our store already or never comes. */
-const foreignWalMs = 60_000;
+export const foreignWalMs = 60_000;
 
-export function createBackups({ surroundings, stores, logger }: BackupDeps): InstanceBackups {
+export function createBackups({ surroundings, stores, logger }: BackupDeps): InstanceBackups<ObjectStoreReference> {
   let running: RunningBackup | undefined;
   let cancellation = new AbortController();
   let failures = 0;
@@ -119,7 +119,8 @@ export function createBackups({ surroundings, stores, logger }: BackupDeps): Ins
   };
 }
 
-function notTheArchiver({ cluster }: BackupOrder, error: unknown): RpcError | undefined {
+/** The error to answer instead, when the WAL is missing because it goes elsewhere. */
+export function notTheArchiver({ cluster }: Pick<BackupOrder, "cluster">, error: unknown): RpcError | undefined {
   const decision = archiving(cluster);
   if (decision.archive || !(error instanceof BackupError) || error.kind !== "WalMissing") return undefined;
   const message = `NotTheArchiver: ${decision.why}, and its WAL is not in this store: ${error.message}`;

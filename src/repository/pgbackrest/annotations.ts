@@ -5,6 +5,9 @@ export const clusterAnnotation = "holdfast-cluster";
 /** Whatever its value: the backup is held. `pgbackrest annotate --set=<label> --annotation=holdfast-hold=<why>` */
 export const holdAnnotation = "holdfast-hold";
 
+/** Why it does not count, though pgBackRest itself finds nothing wrong with it: its WAL did not come. */
+export const failedAnnotation = "holdfast-failed";
+
 export interface ClusterName {
   readonly namespace: string;
   readonly name: string;

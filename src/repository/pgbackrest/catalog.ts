@@ -2,7 +2,7 @@
 import { segmentBeforeLsn, segmentOfLsn, segmentTimeline } from "#postgres/segment.ts";
 import type { StoreError } from "#store/errors.ts";
 import type { BackupRecord, Catalog } from "../catalog.ts";
-import { backupAnnotation } from "./annotations.ts";
+import { backupAnnotation, failedAnnotation } from "./annotations.ts";
 import type { BackupInfo, DatabaseInfo, PgbackrestInfo, RepositoryInfo } from "./info-json.ts";
 import { isTrusted, repositoryError } from "./repository-state.ts";
 
@@ -57,7 +57,8 @@ export function toBackupRecord(backup: BackupInfo, databases: readonly DatabaseI
   return withoutUndefined({
     id: backup.label,
     name: annotations[backupAnnotation],
-    status: "done",
+    status: annotations[failedAnnotation] === undefined ? "done" : "failed",
+    error: annotations[failedAnnotation],
     type: backup.type,
     prior,
     references: references.length > 0 ? references : undefined,

@@ -54,6 +54,7 @@ export async function openPgbackrest(config: StanzaConfig, options: PgbackrestOp
         args: [command, ...given, ...(repository === undefined ? [] : [`--repo=${repository}`]), ...parameters],
         env: {
           ...inherited,
+          ...(database && sessionVariables),
           ...environmentOf(restrictedTo(only, { ...config, credentials: credentials() }), surroundings),
         },
       }),
@@ -70,6 +71,13 @@ function restrictedTo(only: readonly number[] | undefined, config: StanzaConfig)
     credentials: { kind: "repositories", each: config.credentials.each.filter((_, index) => isWanted(index)) },
   };
 }
+
+/** libpq's: the server's own time limits must not end a session that waits for a long copy. */
+const sessionVariables = {
+  PGOPTIONS: ["statement_timeout", "lock_timeout", "idle_session_timeout", "idle_in_transaction_session_timeout"]
+    .map((setting) => `-c ${setting}=0`)
+    .join(" "),
+};
 
 /** One file a repository; written anew, since a Stanza that has changed is opened anew. */
 async function writeAuthorities(

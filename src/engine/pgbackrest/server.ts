@@ -1,0 +1,43 @@
+// What a backup by pgBackRest asks PostgreSQL beforehand. pgBackRest opens sessions of its own.
+import { connectPostgres, type ConnectionOptions } from "#postgres/connection.ts";
+import { isSupportedMajor, majorOf, unsupportedMajor } from "#postgres/version.ts";
+import { BackupError } from "../backup/errors.ts";
+
+export interface PrimaryFacts {
+  /** Size of all relations, in bytes. */
+  readonly clusterBytes: number;
+  readonly segmentBytes: number;
+}
+
+const factsTimeoutMs = 10 * 60_000;
+
+/**
+ * Throws BackupError "Unsupported" on a standby: no version of pgBackRest can copy from one without a server of its own on
+ * the primary. Nothing of tablespaces is refused here, since pgBackRest copies them.
+ */
+export async function readPrimaryFacts(connection: ConnectionOptions, signal: AbortSignal): Promise<PrimaryFacts> {
+  const session = await connectPostgres({ applicationName: "holdfast-backup", ...connection }, signal);
+  try {
+    const [row] = await session.query(factsQuery, { timeoutMs: factsTimeoutMs, signal });
+    if (row?.["standby"] !== "f") {
+      throw new BackupError(
+        "Unsupported",
+        "this instance is a standby, and a pgBackRest backup is made on the primary",
+        {
+          hint: "set spec.target: primary",
+        },
+      );
+    }
+    const major = majorOf(Number(row["version"]));
+    if (!isSupportedMajor(major)) throw new BackupError("Unsupported", unsupportedMajor(major));
+    return { clusterBytes: Number(row["cluster_bytes"]), segmentBytes: Number(row["segment_bytes"]) };
+  } finally {
+    await session.close();
+  }
+}
+
+const factsQuery = `
+  SELECT pg_is_in_recovery() AS standby,
+         current_setting('server_version_num') AS version,
+         (SELECT setting FROM pg_settings WHERE name = 'wal_segment_size') AS segment_bytes,
+         (SELECT sum(pg_tablespace_size(oid)) FROM pg_tablespace) AS cluster_bytes`;
