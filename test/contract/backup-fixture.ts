@@ -4,7 +4,6 @@ import { pino } from "pino";
 import { afterAll, beforeAll, beforeEach, onTestFinished } from "vitest";
 import type { BackupOutcome } from "#engine/backup/record.ts";
 import { runBackup, type BackupOptions } from "#engine/backup/run.ts";
-import { missingFrom } from "#engine/backup/wal-presence.ts";
 import { previewRecovery, type RecoveryPreview } from "#engine/restore/preview.ts";
 import { runRestore, type RestoreOptions, type RestoreOutcome } from "#engine/restore/run.ts";
 import type { RecoveryTargetBlock } from "#postgres/recovery-target.ts";
@@ -61,8 +60,7 @@ export class BackupFixture {
   }
 
   preview(target?: RecoveryTargetBlock): Promise<RecoveryPreview> {
-    const missing = missingFrom({ store: this.store, server });
-    return previewRecovery({ repository: this.repository, missing, server, target, signal });
+    return previewRecovery({ repository: this.repository, server, target, signal });
   }
 
   /** Restores and starts a backup; it replays what is archived up to the target that the settings give. */

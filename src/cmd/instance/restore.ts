@@ -3,19 +3,14 @@
 import type { ObjectStoreReference, StoreReference } from "#cnpg/plugin-config.ts";
 import type { RestoreJobOrder, RestoreJobPort } from "#cnpgi/restore-job.ts";
 import { RpcError } from "#cnpgi/status-code.ts";
-import { missingFrom } from "#engine/backup/wal-presence.ts";
 import { previewRecovery } from "#engine/restore/preview.ts";
 import { runRestore } from "#engine/restore/run.ts";
-import type { InstanceEntry } from "#engine/report/reporter.ts";
 import type { Logger } from "#observe/logger.ts";
 import { openBarmanRepository } from "#repository/barman/repository.ts";
-import { within } from "#std/abort.ts";
-import { retry } from "#std/backoff.ts";
-import { isStoreConfigError } from "#store/config.ts";
-import { StoreError } from "#store/errors.ts";
 import type { OpenedStore, StoreSource } from "#store/refreshing.ts";
+import { messageOf, patiently, type RunningRestore } from "./patiently.ts";
 
-export type RunningRestore = NonNullable<InstanceEntry["restore"]>;
+export type { RunningRestore } from "./patiently.ts";
 
 export interface RestoreDeps {
   readonly pgdata: string;
@@ -33,34 +28,12 @@ export type RequireEmpty<Reference extends StoreReference = StoreReference> = (
 ) => Promise<void>;
 
 /** CNPG's place for WAL that has a volume of its own. */
-const walVolumeDirectory = "/var/lib/postgresql/wal/pg_wal";
-
-type Patience = Pick<RestoreDeps, "stores" | "tell" | "logger">;
-
-/** A store that is away is waited for: failing would cost one of the few tries that the Job has. */
-const patiently = (
-  { stores, logger, tell }: Patience,
-  reference: ObjectStoreReference,
-  use: (opened: OpenedStore) => Promise<void>,
-  signal: AbortSignal,
-): Promise<void> =>
-  retry(async () => use(await within(30_000, signal, (limited) => stores.get(reference.name, { signal: limited }))), {
-    attempts: Infinity,
-    firstMs: 1_000,
-    maxMs: 15_000,
-    signal,
-    isTransient: isWorthWaiting,
-    onRetry: (error) => {
-      stores.invalidate(reference.name);
-      logger.warn({ err: error, store: reference.name }, "restore waits");
-      tell({ phase: "Waiting", message: messageOf(error) });
-    },
-  });
+export const walVolumeDirectory = "/var/lib/postgresql/wal/pg_wal";
 
 export const requireEmptyArchive =
-  (deps: Patience): RequireEmpty<ObjectStoreReference> =>
+  (deps: Pick<RestoreDeps, "stores" | "tell" | "logger">): RequireEmpty<ObjectStoreReference> =>
   (destination, signal) =>
-    patiently(deps, destination, (opened) => refuseUsedArchive(opened, destination, signal), signal);
+    patiently(deps, destination.name, (opened) => refuseUsedArchive(opened, destination, signal), signal);
 
 export function createRestorePort(deps: RestoreDeps): RestoreJobPort<ObjectStoreReference> {
   const { pgdata, requireEmpty, tell, logger } = deps;
@@ -72,13 +45,7 @@ export function createRestorePort(deps: RestoreDeps): RestoreJobPort<ObjectStore
   ): Promise<void> {
     const server = order.source.serverName;
     const repository = openBarmanRepository(store);
-    const preview = await previewRecovery({
-      repository,
-      missing: missingFrom({ store, server }),
-      server,
-      target: order.recoveryTarget,
-      signal,
-    });
+    const preview = await previewRecovery({ repository, server, target: order.recoveryTarget, signal });
     if (preview.kind === "unreachable") throw new RpcError("FAILED_PRECONDITION", preview.message);
     const { backup, why } = preview;
     logger.info({ backup: backup.id, why }, "restoring");
@@ -102,7 +69,7 @@ export function createRestorePort(deps: RestoreDeps): RestoreJobPort<ObjectStore
       try {
         if (destination !== undefined && (order.checkEmpty ?? !order.skipEmptyCheck))
           await requireEmpty(destination, signal);
-        await patiently(deps, order.source, (opened) => copy(opened, order, signal), signal);
+        await patiently(deps, order.source.name, (opened) => copy(opened, order, signal), signal);
       } catch (error) {
         logger.error({ err: error }, "restore failed");
         tell({ phase: "Failed", message: messageOf(error) });
@@ -110,17 +77,6 @@ export function createRestorePort(deps: RestoreDeps): RestoreJobPort<ObjectStore
       }
     },
   };
-}
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
-/** Silence, and refusals that people mend while we wait: a wrong key, a missing bucket or Secret. */
-function isWorthWaiting(error: unknown): boolean {
-  for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    if (cause instanceof StoreError) return !["NotFound", "AlreadyExists", "Unsupported"].includes(cause.kind);
-    if (isStoreConfigError(cause)) return cause.kind !== "Unsupported" && cause.kind !== "InvalidSpec";
-  }
-  return false;
 }
 
 /** The archive that the new cluster will write to must be its own: an empty one, while it has no identity yet. */

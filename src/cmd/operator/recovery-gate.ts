@@ -5,7 +5,6 @@
 import { isArchiveRecovery, type Cluster } from "#cnpg/cluster.ts";
 import { readPluginConfig } from "#cnpg/plugin-config.ts";
 import { RpcError } from "#cnpgi/status-code.ts";
-import { missingFrom } from "#engine/backup/wal-presence.ts";
 import { previewRecovery, type RecoveryPreview } from "#engine/restore/preview.ts";
 import type { Logger } from "#observe/logger.ts";
 import { openBarmanRepository } from "#repository/barman/repository.ts";
@@ -35,13 +34,7 @@ export function createRecoveryGate({ source }: OperatorStores, logger: Logger): 
     const { store } = await source.get(`${namespace}/${name}`, { signal });
     const repository = openBarmanRepository(store);
     const target = cluster.spec.recovery?.recoveryTarget;
-    const answer = await previewRecovery({
-      repository,
-      missing: missingFrom({ store, server: serverName }),
-      server: serverName,
-      target,
-      signal,
-    });
+    const answer = await previewRecovery({ repository, server: serverName, target, signal });
     answers.delete(uid);
     answers.set(uid, { at: performance.now(), preview: answer });
     for (const oldest of answers.keys()) {

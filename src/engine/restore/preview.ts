@@ -7,7 +7,6 @@ import type { BackupRecord, Catalog } from "#repository/catalog.ts";
 import { chooseBackup, type RefusalReason } from "#repository/choose-backup.ts";
 import type { NewestWal, Repository } from "#repository/repository.ts";
 import { requiredWal } from "../backup/plan.ts";
-import type { MissingWal } from "../backup/wal-presence.ts";
 import { judgeReach } from "./reach.ts";
 
 export type UnreachableReason = RefusalReason | "InvalidTarget" | "TargetAfterArchive" | "WalMissing";
@@ -19,8 +18,6 @@ export type RecoveryPreview =
 
 export interface PreviewOptions {
   readonly repository: Repository;
-  /** Of the same archive as the repository. */
-  readonly missing: MissingWal;
   readonly server: string;
   /** The recoveryTarget block of the Cluster; absent: all WAL from the newest backup. */
   readonly target: RecoveryTargetBlock | undefined;
@@ -84,7 +81,7 @@ async function readHistories(options: PreviewOptions, target: RecoveryTarget): P
  * come so far; undefined when that cannot be looked up.
  */
 async function findGaps(
-  { missing, signal }: PreviewOptions,
+  { repository, server, signal }: PreviewOptions,
   known: { readonly backup: BackupRecord; readonly end: NewestWal | undefined; readonly histories: Histories },
 ): Promise<readonly string[] | undefined> {
   const { beginLsn, beginWal, endWal, segmentBytes = defaultSegmentBytes } = known.backup;
@@ -96,5 +93,5 @@ async function findGaps(
   const history = known.histories.get(endTimeline) ?? [];
   const beginTimeline = segmentTimeline(beginWal);
   const names = requiredWal({ beginLsn, beginTimeline, endLsn, endTimeline, segmentBytes, history });
-  return names === undefined ? undefined : await missing(names, { signal });
+  return names === undefined ? undefined : await repository.missingFiles(server, names, { signal });
 }

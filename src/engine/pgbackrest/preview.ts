@@ -1,0 +1,26 @@
+// Whether a recovery target can be reached from the repositories of a stanza. One that is away stops nothing that the
+// others can do alone, and is never taken for one that holds nothing.
+import type { RecoveryTargetBlock } from "#postgres/recovery-target.ts";
+import type { Pgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
+import { openPgbackrestRepository } from "#repository/pgbackrest/repository.ts";
+import { previewRecovery, type RecoveryPreview } from "../restore/preview.ts";
+
+export interface StanzaPreviewOptions {
+  readonly pgbackrest: Pgbackrest;
+  readonly target: RecoveryTargetBlock | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** Throws StoreError when those repositories that answer do not suffice, and others do not answer. */
+export async function previewStanzaRecovery(options: StanzaPreviewOptions): Promise<RecoveryPreview> {
+  const { pgbackrest, target, signal } = options;
+  const catalogs = await openPgbackrestRepository(pgbackrest).catalogByRepository({ signal });
+  const problem = catalogs.find((one) => one.problem !== undefined)?.problem;
+  const only = catalogs.filter(({ catalog }) => catalog !== undefined).map(({ key }) => key);
+  if (only.length === 0 && problem !== undefined) throw problem;
+  const repository = openPgbackrestRepository(pgbackrest, { only });
+  const preview = await previewRecovery({ repository, server: pgbackrest.config.stanza, target, signal });
+  const isProven = preview.kind !== "unreachable" || preview.reason === "InvalidTarget" || problem === undefined;
+  if (!isProven) throw problem;
+  return preview;
+}
