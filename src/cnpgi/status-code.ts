@@ -5,6 +5,7 @@ import { ArchiveError, type ArchiveErrorKind } from "#engine/archive/errors.ts";
 import { BackupError, type BackupErrorKind } from "#engine/backup/errors.ts";
 import { RestoreError, type RestoreErrorKind } from "#engine/restore/errors.ts";
 import { KubeError, type KubeErrorKind } from "#kube/errors.ts";
+import { PgbackrestError, type PgbackrestErrorKind } from "#repository/pgbackrest/errors.ts";
 import { StoreConfigError, type StoreConfigErrorKind } from "#store/config.ts";
 import { StoreError, type StoreErrorKind } from "#store/errors.ts";
 
@@ -118,6 +119,22 @@ const restoreCodes: Readonly<Record<RestoreErrorKind, RpcCode>> = {
   Cancelled: "CANCELLED",
 };
 
+// As in the store's: an engine alone may say that something is not there.
+const pgbackrestCodes: Readonly<Record<PgbackrestErrorKind, RpcCode>> = {
+  Config: "FAILED_PRECONDITION",
+  Busy: "UNAVAILABLE",
+  Identity: "FAILED_PRECONDITION",
+  Unreachable: "UNAVAILABLE",
+  Denied: "FAILED_PRECONDITION",
+  NoStanza: "FAILED_PRECONDITION",
+  Duplicate: "FAILED_PRECONDITION",
+  Damaged: "DATA_LOSS",
+  NoBackup: "FAILED_PRECONDITION",
+  Timeout: "UNAVAILABLE",
+  Cancelled: "CANCELLED",
+  Failed: "UNAVAILABLE",
+};
+
 const cnpgCodes: Readonly<Record<CnpgErrorKind, RpcCode>> = { Malformed: "INVALID_ARGUMENT" };
 
 /** The status for anything thrown by a handler; what is not known to carry a meaning is INTERNAL. */
@@ -137,6 +154,7 @@ function codeOf(error: Error): RpcCode {
   if (error instanceof RestoreError) return restoreCodes[error.kind];
   if (error instanceof StoreError) return storeCodes[error.kind];
   if (error instanceof StoreConfigError) return storeConfigCodes[error.kind];
+  if (error instanceof PgbackrestError) return pgbackrestCodes[error.kind];
   if (error instanceof KubeError) return kubeCodes[error.kind];
   if (error instanceof CnpgError) return cnpgCodes[error.kind];
   if (error.name === "AbortError") return "CANCELLED";

@@ -43,9 +43,9 @@ export class StanzaUnderTest {
   }
 
   /** For a database of its own. */
-  openFor(pgdata: string): Promise<Pgbackrest> {
+  openFor(pgdata: string, config: StanzaConfig = this.pgbackrest.config): Promise<Pgbackrest> {
     const { connection } = this.fixture.primary;
-    return open(this.fixture, this.#program, this.pgbackrest.config, { pgdata, connection });
+    return open(this.fixture, this.#program, config, { pgdata, connection });
   }
 
   backup(over: Partial<StanzaBackupOptions> = {}): Promise<StanzaBackupOutcome> {

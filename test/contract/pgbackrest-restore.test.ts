@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { previewStanzaRecovery } from "#engine/pgbackrest/preview.ts";
 import { cleanStanzaTarget, type StanzaRestoreTarget } from "#engine/pgbackrest/restore-target.ts";
+import type { RepositoryCredentials, S3Repository } from "#repository/pgbackrest/config.ts";
 import type { Pgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
 import { signalRecovery } from "./backup-cluster.ts";
 import { poll, signal } from "./backup-fixture.ts";
@@ -191,6 +192,43 @@ describe.each(["zst", "lz4"])("compressed by %s", (type) => {
     const backup = await stanza.backup();
     await stanza.archiveAll();
     const recovered = await stanza.recover(await stanza.restore(backup));
+    expect(await recovered.value(accounts)).toBe("200000");
+  });
+});
+
+describe("a repository that is away", () => {
+  it("stops nothing that the other one can do alone, and is not taken for an empty one", async () => {
+    const program = engineVersions.at(-1)!;
+    const stanza = await StanzaUnderTest.create(fixture, program, fixture.newStanza());
+    const backup = await stanza.backup();
+    await stanza.archiveAll();
+    const { config } = stanza.pgbackrest;
+    const [first] = config.repositories as readonly [S3Repository];
+    const [keys] = config.credentials.each as readonly [RepositoryCredentials];
+    const pgdata = fixture.cluster.newPath("restored");
+    const pgbackrest = await stanza.openFor(pgdata, {
+      ...config,
+      repositories: [
+        { ...first, endpoint: "https://127.0.0.1:9" },
+        { ...first, key: 2 },
+      ],
+      credentials: { kind: "repositories", each: [keys, keys] },
+    });
+    const preview = (backupID?: string) =>
+      previewStanzaRecovery({
+        pgbackrest,
+        target: backupID === undefined ? undefined : { backupID },
+        infoDeadlineMs: 3_000,
+        signal,
+      });
+    expect(await preview()).toMatchObject({ kind: "reachable", backup: { id: backup.label, repository: 2 } });
+    await expect(preview("20200101-000000F")).rejects.toMatchObject({
+      name: "StoreError",
+      transient: true,
+      message: expect.stringMatching(/^repository 1 of stanza main-\d+: /),
+    });
+    await stanza.restore({ label: backup.label, repository: 2 }, { pgbackrest, pgdata });
+    const recovered = await stanza.recover(pgdata);
     expect(await recovered.value(accounts)).toBe("200000");
   });
 });

@@ -8,17 +8,20 @@ import { previewRecovery, type RecoveryPreview } from "../restore/preview.ts";
 export interface StanzaPreviewOptions {
   readonly pgbackrest: Pgbackrest;
   readonly target: RecoveryTargetBlock | undefined;
+  /** For the listing of each repository: 30 s unless told. */
+  readonly infoDeadlineMs?: number;
   readonly signal: AbortSignal;
 }
 
 /** Throws StoreError when those repositories that answer do not suffice, and others do not answer. */
 export async function previewStanzaRecovery(options: StanzaPreviewOptions): Promise<RecoveryPreview> {
-  const { pgbackrest, target, signal } = options;
-  const catalogs = await openPgbackrestRepository(pgbackrest).catalogByRepository({ signal });
+  const { pgbackrest, target, infoDeadlineMs, signal } = options;
+  const limits = infoDeadlineMs === undefined ? {} : { infoDeadlineMs };
+  const catalogs = await openPgbackrestRepository(pgbackrest, limits).catalogByRepository({ signal });
   const problem = catalogs.find((one) => one.problem !== undefined)?.problem;
   const only = catalogs.filter(({ catalog }) => catalog !== undefined).map(({ key }) => key);
   if (only.length === 0 && problem !== undefined) throw problem;
-  const repository = openPgbackrestRepository(pgbackrest, { only });
+  const repository = openPgbackrestRepository(pgbackrest, { ...limits, only });
   const preview = await previewRecovery({ repository, server: pgbackrest.config.stanza, target, signal });
   const isProven = preview.kind !== "unreachable" || preview.reason === "InvalidTarget" || problem === undefined;
   if (!isProven) throw problem;

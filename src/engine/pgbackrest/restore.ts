@@ -47,8 +47,11 @@ export async function runStanzaRestore(options: StanzaRestoreOptions): Promise<v
     };
     const preparation = await prepareStanzaTarget(target);
     options.onPrepared(target);
-    if (preparation === "fresh") await requireSpace(target, (backup.sizeBytes ?? 0) + spaceReserveBytes);
-    else logger.info({ backup: backup.label }, "an earlier try left files: they are compared instead of copied");
+    // How much of the whole goes to which volume is told nowhere.
+    if (preparation === "fresh" && tablespaces.length === 0)
+      await requireSpace(target, (backup.sizeBytes ?? 0) + spaceReserveBytes);
+    if (preparation === "resume")
+      logger.info({ backup: backup.label }, "an earlier try left files: they are compared instead of copied");
     await pgbackrest.run("restore", {
       options: [
         `--set=${backup.label}`,
