@@ -44,7 +44,8 @@ export interface StanzaDeps {
   readonly lookAtStanza: Trigger;
   readonly openStanza: OpenStanza;
   readonly tryRepository: TryRepository;
-  readonly repositoryOf: (opened: OpenedStanza) => Repository;
+  /** Of these repositories only. */
+  readonly repositoryOf: (opened: OpenedStanza, only: readonly number[]) => Repository;
   readonly events: EventRecorder;
 }
 

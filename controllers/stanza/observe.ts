@@ -13,7 +13,7 @@ import type { Pgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
 import { recoveryWindow } from "#repository/recovery-window.ts";
 import type { NewestWal, Repository } from "#repository/repository.ts";
 import { withDeadline } from "#std/abort.ts";
-import type { Check } from "#store/check.ts";
+import type { Check, CheckName } from "#store/check.ts";
 import { isStoreError } from "#store/errors.ts";
 import { outOfTime, problemOf, type Problem } from "../opening-problem.ts";
 import { mergeCatalogs } from "./merge.ts";
@@ -58,7 +58,8 @@ export interface StanzaLook {
 export interface LookOptions {
   readonly open: OpenStanza;
   readonly tryRepository: TryRepository;
-  readonly openRepository: (opened: OpenedStanza) => Repository;
+  /** Of these repositories only. */
+  readonly openRepository: (opened: OpenedStanza, only: readonly number[]) => Repository;
   readonly known: Known | undefined;
   /** The last one, while it is not too old to count. */
   readonly preflight: Preflight | undefined;
@@ -84,10 +85,8 @@ export async function lookAtStanza(stanza: Stanza, options: LookOptions): Promis
   const signal = withDeadline(outer, limitMs);
   try {
     const opened = await options.open(stanza, signal);
-    const [preflight, info] = await Promise.all([
-      tryAll(stanza, opened, options, signal),
-      readInfo(opened.pgbackrest, { signal, deadlineMs: infoMs }),
-    ]);
+    const preflight = await tryAll(stanza, opened, options, signal);
+    const info = await askThose(opened, preflight, signal);
     const repositories = describe(opened.config, { info, preflight, known });
     const newestWal = await readEnd(repositories, opened, { ...options, signal });
     const contents = repositories.flatMap(({ location, content }) => (content ? [[location, content] as const] : []));
@@ -118,6 +117,27 @@ async function tryAll(
   );
   return { config, checks: new Map(checks), isNew: true };
 }
+
+/** pgBackRest tries for long what does not answer at all, and the preflight has just found that out. */
+async function askThose(
+  { pgbackrest, config }: OpenedStanza,
+  { checks }: Preflight,
+  signal: AbortSignal,
+): Promise<PgbackrestInfo> {
+  const silent = new Map(
+    config.repositories.flatMap(({ key }) => {
+      const check = checks.get(key)?.find((each) => each.status === "Failed" && network.has(each.name));
+      return check === undefined ? [] : [[key, check.message] as const];
+    }),
+  );
+  const repositories = config.repositories.filter(({ key }) => !silent.has(key));
+  const asked = { ...pgbackrest, config: { ...config, repositories } };
+  const info = await readInfo(asked, { signal, deadlineMs: infoMs });
+  const unasked = [...silent].map(([key, message]) => ({ key, status: { message }, state: "Unreachable" }) as const);
+  return { ...info, repositories: [...info.repositories, ...unasked] };
+}
+
+const network: ReadonlySet<CheckName> = new Set(["Resolve", "Connect"]);
 
 interface Described {
   readonly info: PgbackrestInfo;
@@ -179,10 +199,14 @@ async function readEnd(
   { openRepository, known, signal }: LookOptions,
 ): Promise<NewestWal | undefined> {
   const before = known?.newestWal;
-  if (!repositories.some(({ isRead, content }) => isRead && content?.newestWal !== undefined)) return before;
+  const filled = repositories.filter(({ isRead, content }) => isRead && content?.newestWal !== undefined);
+  if (filled.length === 0) return before;
   try {
     const limited = withDeadline(signal, endMs);
-    const repository = openRepository(opened);
+    const repository = openRepository(
+      opened,
+      filled.map(({ key }) => key),
+    );
     return await repository.newestWal(opened.config.stanza, { signal: limited, ...(before && { known: before }) });
   } catch (error) {
     signal.throwIfAborted();

@@ -502,13 +502,13 @@ export interface Stanza {
      */
     windowTo?: string;
     /**
-     * The last preflight: what the store was tried for, in this order. It runs when the store is new, when its spec or one of its Secrets changes, every 20 seconds while it is not Ready, and every ten minutes.
+     * The last preflight: what each S3 repository was tried for, in this order; see objectstore.md. It runs when the Stanza is new, when its spec or one of its Secrets changes, every 20 seconds while it is not Ready, and every ten minutes.
      *
-     * @maxItems 20
+     * @maxItems 450
      */
     checks?: {
       /**
-       * What was tried.
+       * Number of the repository and what was tried: `repo1/Login`.
        */
       name: string;
       /**

@@ -17,7 +17,8 @@ export interface RepositoryDeps {
   readonly mutexOf: (lease: Required<ObjectKey>) => Mutex;
 }
 
-export const repositoryOfStanza = ({ pgbackrest }: OpenedStanza): Repository => openPgbackrestRepository(pgbackrest);
+export const repositoryOfStanza = ({ pgbackrest }: OpenedStanza, only: readonly number[]): Repository =>
+  openPgbackrestRepository(pgbackrest, { only });
 
 /** A backup may hold the Lease for hours: whoever asks tries again later. */
 const waitMs = 5_000;
