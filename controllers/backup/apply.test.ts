@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Backup } from "#api/gen/backup.ts";
 import type { DeleteOptions, KubeClient } from "#kube/client.ts";
-import { cancelWork } from "./apply.ts";
+import { cancelWork, workFor } from "./apply.ts";
 
 const backup: Backup = { metadata: { name: "b", namespace: "db" }, spec: { cluster: { name: "pg" } } };
 
@@ -18,6 +18,32 @@ async function cancelled(phase: string | undefined): Promise<readonly unknown[]>
   await cancelWork(client as KubeClient, backup, ["b"], AbortSignal.timeout(5_000));
   return deleted;
 }
+
+describe("the CNPG Backup of a request", () => {
+  const asked = (spec: Partial<Backup["spec"]>, kind?: "ObjectStore" | "Stanza") =>
+    workFor({ ...backup, spec: { cluster: { name: "pg" }, ...spec } }, "b", kind).spec;
+
+  it("reads the primary of a Stanza's Cluster, whatever was asked, and says which type and repository", () => {
+    expect(asked({ target: "prefer-standby", type: "diff", selectedRepository: 2 }, "Stanza")).toMatchObject({
+      target: "primary",
+      pluginConfiguration: { name: "holdfast.dev", parameters: { type: "diff", selectedRepository: "2" } },
+    });
+  });
+
+  it("leaves the type to the sidecar when none was asked for", () => {
+    expect(asked({}, "Stanza")).toMatchObject({ pluginConfiguration: { name: "holdfast.dev" }, target: "primary" });
+    expect(JSON.stringify(asked({}, "Stanza"))).not.toContain("parameters");
+  });
+
+  it("reads what was asked for of an ObjectStore's", () => {
+    expect(asked({ target: "prefer-standby", type: "full" }, "ObjectStore")).toEqual({
+      cluster: { name: "pg" },
+      method: "plugin",
+      pluginConfiguration: { name: "holdfast.dev" },
+      target: "prefer-standby",
+    });
+  });
+});
 
 describe("work that is cancelled", () => {
   it("is deleted as it was read, so that one that ends in that moment is not", async () => {

@@ -49,6 +49,16 @@ describe("a requested backup", () => {
     expect(plan({ work: work("pending") }).actions).toEqual([]);
   });
 
+  it("is full in an ObjectStore, and of a type in a Stanza only once somebody said so", () => {
+    expect(plan({}).facts.type).toBe("full");
+    expect(plan({ storeKind: "Stanza" }).facts).not.toHaveProperty("type");
+    const diff = { ...request, spec: { ...request.spec, type: "diff", selectedRepository: 2 } as const };
+    expect(plan({ storeKind: "Stanza", backup: diff }).facts).toMatchObject({ type: "diff", selectedRepository: 2 });
+    const said = { type: "incr", typeReason: "the newest full is young", prior: "F" } as const;
+    const done = plan({ storeKind: "Stanza", work: work("completed", { backupId: record.id, said }), check: whole });
+    expect(done).toMatchObject({ verdict: { phase: "Completed" }, facts: { typeReason: said.typeReason } });
+  });
+
   it("waits for a Cluster that does not exist yet and looks again", () => {
     const waiting = plan({ cluster: "missing" });
     expect(waiting).toMatchObject({
