@@ -180,7 +180,7 @@ describe("the API server", () => {
     const { spec } = await make("defaults", { schedules: [{ cron: "0 2 * * *" }] });
     expect(spec).toEqual({
       cluster: { name: "pg" },
-      schedules: [{ cron: "0 2 * * *", type: "full" }],
+      schedules: [{ cron: "0 2 * * *" }],
       timeZone: "UTC",
       suspend: false,
       retryLimit: 2,
@@ -191,7 +191,7 @@ describe("the API server", () => {
     await expect(make("x".repeat(64), minutely)).rejects.toThrow("at most 63 characters");
     await expect(make("none", { schedules: [] })).rejects.toThrow("spec.schedules");
     await expect(make("jitter", { ...minutely, jitter: "1d" })).rejects.toThrow("spec.jitter");
-    await expect(make("type", { schedules: [{ cron: "0 2 * * *", type: "incr" }] })).rejects.toThrow('"full"');
+    await expect(make("type", { schedules: [{ cron: "0 2 * * *", type: "half" }] })).rejects.toThrow('"full"');
   });
 });
 
@@ -211,7 +211,6 @@ describe("a schedule", () => {
     expect(backup?.metadata.ownerReferences).toBeUndefined();
     expect(backup?.spec).toEqual({
       cluster: { name: "pg" },
-      type: "full",
       deadline: "6h",
       retryLimit: 1,
       deletionPolicy: "Retain",
