@@ -24,13 +24,14 @@ import { StoreConfigError } from "#store/config.ts";
 import { openStore } from "#store/open.ts";
 import { createStoreSource } from "#store/refreshing.ts";
 import { resolveStoreConfig } from "#store/resolve.ts";
-import { RpcError } from "#cnpgi/status-code.ts";
 import { mergedStatus } from "./instance/archiver-status.ts";
 import { createBackups } from "./instance/backup.ts";
-import { backupByEngine, restoreByEngine, walByEngine } from "./instance/by-engine.ts";
+import { backupByEngine, requireEmptyByEngine, restoreByEngine, walByEngine } from "./instance/by-engine.ts";
 import { createLocate } from "./instance/locations.ts";
 import { createReport } from "./instance/report.ts";
 import { createRestorePort, requireEmptyArchive, type RunningRestore } from "./instance/restore.ts";
+import { createStanzaBackups } from "./instance/stanza-backup.ts";
+import { createStanzaRestorePort, requireEmptyStanza } from "./instance/stanza-restore.ts";
 import { createStanzaWalPort } from "./instance/stanza-wal.ts";
 import { createStanzaMutexes, createStanzaSource, spoolDirectoryOf } from "./instance/stanzas.ts";
 import { readSurroundings } from "./instance/surroundings.ts";
@@ -73,7 +74,9 @@ const spoolDirectory = await spoolDirectoryOf(surroundings);
 const stanzaArchiver = createStanzaArchiver({ pgdata, walDirectory, spoolDirectory, logger });
 const archiving = () => mergedStatus(archiver.status(), stanzaArchiver.status());
 const fetcher = createFetcher({ spoolDirectory: join(scratch, "wal-restore"), logger });
-const backups = createBackups({ surroundings, stores, logger });
+const storeBackups = createBackups({ surroundings, stores, logger });
+const stanzaBackups = createStanzaBackups({ surroundings, stanzas, mutexOf, logger });
+const runningBackup = () => storeBackups.current() ?? stanzaBackups.current();
 const onWaiting = (message: string | undefined): void => {
   if (message !== undefined) restore = { ...restore, phase: "Waiting", message };
   else if (restore?.phase === "Waiting") restore = { phase: "Replaying" };
@@ -86,19 +89,14 @@ const onSilence = (error: unknown): void => {
 const tell = (next: RunningRestore): void => {
   restore = next;
 };
-const requireEmpty = requireEmptyArchive({ stores, tell, logger });
-const restorePort = createRestorePort({
-  pgdata,
-  stores,
-  requireEmpty: (destination, limited) =>
-    destination.kind === "Stanza" ? refuse() : requireEmpty(destination, limited),
-  tell,
-  logger,
+const requireEmpty = requireEmptyByEngine({
+  objectStore: requireEmptyArchive({ stores, tell, logger }),
+  stanza: requireEmptyStanza({ stores: stanzas, tell, logger }),
 });
-const refuse = async (): Promise<never> => {
-  throw new RpcError("FAILED_PRECONDITION", "not supported yet: a Stanza");
-};
-const notYet = { restore: refuse, backup: refuse };
+const restores = restoreByEngine({
+  objectStore: createRestorePort({ pgdata, stores, requireEmpty, tell, logger }),
+  stanza: createStanzaRestorePort({ pgdata, stores: stanzas, requireEmpty, tell, logger }),
+});
 const wal = createWalPort({ pgdata, archiver, fetcher, locate, onWaiting, logger });
 const stanzaWal = createStanzaWalPort({
   pgdata,
@@ -112,9 +110,12 @@ const stanzaWal = createStanzaWalPort({
 const report = createReport({
   surroundings,
   archiving,
-  backup: () => backups.current(),
+  backup: runningBackup,
   restore: () => restore,
-  cancelBackup: (name) => backups.cancel(name),
+  cancelBackup: (name) => {
+    storeBackups.cancel(name);
+    stanzaBackups.cancel(name);
+  },
   logger,
 });
 
@@ -123,13 +124,13 @@ const server = await serveUnix(socketPath, {
   services: [
     identityService({ role: "instance", version, probe: () => undefined }),
     walService({ port: walByEngine({ objectStore: wal, stanza: stanzaWal }), podName: pod }),
-    backupService(backupByEngine({ objectStore: backups, stanza: notYet })),
-    restoreJobService(restoreByEngine({ objectStore: restorePort, stanza: notYet })),
+    backupService(backupByEngine({ objectStore: storeBackups, stanza: stanzaBackups })),
+    restoreJobService(restores),
     metricsService({ snapshot }),
   ],
 });
 logger.info({ version }, "serving");
-tidyMemory(() => backups.current() !== undefined || restore !== undefined);
+tidyMemory(() => runningBackup() !== undefined || restore !== undefined);
 const reporting = runReporter(
   { client, namespace, cluster, pod, describe: report.describe, onWishes: report.follow, logger },
   signal,
@@ -150,7 +151,7 @@ stanzas.close();
 
 function snapshot() {
   const { files, bytes, failures, ready, lastArchived, gaps } = archiving();
-  const running = backups.current();
+  const running = runningBackup();
   const [restored, failed] = [wal.counts(), stanzaWal.counts()].reduce(
     ([files, failures], counts) => [files + counts.restored, failures + counts.failed],
     [0, 0],
@@ -163,7 +164,7 @@ function snapshot() {
     wal_restored_segments_total: restored,
     wal_restore_failures_total: failed,
     backup_running: running === undefined ? 0 : 1,
-    backup_failures_total: backups.failures(),
+    backup_failures_total: storeBackups.failures() + stanzaBackups.failures(),
     ...(ready !== undefined && { wal_ready_files: ready }),
     ...(running && { backup_running_bytes: running.bytesDone }),
     ...(lastArchived && { wal_last_archived_timestamp_seconds: lastArchived.at.getTime() / 1000 }),

@@ -1,7 +1,6 @@
 // What every implementation of the Repository port must do, on archives and backups that a real PostgreSQL filled. Each
 // engine has a file of its own that runs this, and adds what only it can show.
 import { describe, expect, it } from "vitest";
-import { missingFrom } from "#engine/backup/wal-presence.ts";
 import { previewRecovery } from "#engine/restore/preview.ts";
 import { checkBackup } from "#engine/verify/check.ts";
 import { formatLsn } from "#postgres/lsn.ts";
@@ -148,10 +147,7 @@ export function repositorySuite(name: string, open: () => Promise<TestArchive>):
       await archive.archiveAll();
       const lost = await writeSegment(archive);
       await writeSegment(archive);
-      const missing: ReturnType<typeof missingFrom> = (names, options) =>
-        repository.missingFiles(server, names, options);
-      const preview = (target?: RecoveryTargetBlock) =>
-        previewRecovery({ repository, missing, server, target, signal });
+      const preview = (target?: RecoveryTargetBlock) => previewRecovery({ repository, server, target, signal });
       expect(await preview()).toMatchObject({ kind: "reachable", backup: { id } });
       expect(await preview({ targetTime: new Date(moment).toISOString() })).toMatchObject({ kind: "reachable" });
       expect(await preview({ targetTime: "2020-01-01T00:00:00Z" })).toMatchObject({ reason: "TargetBeforeBackup" });

@@ -3,6 +3,7 @@
 import type { BackupPort } from "#cnpgi/backup.ts";
 import type { RestoreJobPort } from "#cnpgi/restore-job.ts";
 import type { WalPort } from "#cnpgi/wal.ts";
+import type { RequireEmpty } from "./restore.ts";
 import type { ObjectStoreReference, StanzaReference } from "#cnpg/plugin-config.ts";
 
 /** The same port of both engines. */
@@ -44,3 +45,8 @@ export const restoreByEngine = ({
       ? stanza.restore({ ...order, source }, signal)
       : objectStore.restore({ ...order, source }, signal),
 });
+
+export const requireEmptyByEngine =
+  ({ objectStore, stanza }: Engines<RequireEmpty<ObjectStoreReference>, RequireEmpty<StanzaReference>>): RequireEmpty =>
+  (destination, signal) =>
+    destination.kind === "Stanza" ? stanza(destination, signal) : objectStore(destination, signal);

@@ -1,6 +1,6 @@
 // Which tablespaces a backup of a stanza holds. Only the question for one backup tells: its manifest is read for that.
 import { PgbackrestError } from "#repository/pgbackrest/errors.ts";
-import { quietOptions } from "#repository/pgbackrest/info.ts";
+import { readOptions } from "#repository/pgbackrest/info.ts";
 import type { Pgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
 
 export interface Tablespace {
@@ -18,7 +18,7 @@ export async function readTablespaces(
   { label, repository }: { readonly label: string; readonly repository: number },
   signal: AbortSignal,
 ): Promise<readonly Tablespace[]> {
-  const options = ["--output=json", `--set=${label}`, ...quietOptions];
+  const options = ["--output=json", `--set=${label}`, ...readOptions(manifestMs)];
   const { stdout } = await pgbackrest.run("info", { options, repository, deadlineMs: manifestMs, signal });
   const tablespaces = parseTablespaces(stdout, label);
   if (tablespaces !== undefined) return tablespaces;
