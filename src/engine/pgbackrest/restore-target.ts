@@ -61,8 +61,8 @@ export async function completeStanzaTarget(target: StanzaRestoreTarget): Promise
 }
 
 async function cleanSettings(path: string): Promise<readonly string[]> {
-  const before = await readFile(path, "utf8").catch(() => "");
-  const { text, removed } = cleanRestoredSettings(before);
+  const before = await readFile(path, "utf8").catch(() => undefined);
+  const { text, removed } = cleanRestoredSettings(before ?? "");
   if (text === before) return removed;
   const made = `${path}.holdfast`;
   await writing(path, writeFile(made, text, { mode: 0o600, flush: true }));

@@ -8,6 +8,7 @@ import { requireSpace, type RestoreTarget } from "../restore/target.ts";
 import { toRestoreError } from "./errors.ts";
 import { parseFileProgress, type Progress } from "./progress.ts";
 import { completeStanzaTarget, prepareStanzaTarget, type StanzaRestoreTarget } from "./restore-target.ts";
+import { isSettingsFileReadOnly } from "./settings-mode.ts";
 import { readTablespaces, type Tablespace } from "./tablespaces.ts";
 
 export interface StanzaRestoreOptions extends RestoreTarget {
@@ -55,7 +56,7 @@ export async function runStanzaRestore(options: StanzaRestoreOptions): Promise<v
     await pgbackrest.run("restore", {
       options: [
         `--set=${backup.label}`,
-        `--type=${typeFor(options.timeline)}`,
+        `--type=${(await isSettingsFileReadOnly(pgbackrest, backup, signal)) ? "preserve" : typeFor(options.timeline)}`,
         preparation === "resume" ? "--delta" : "--no-delta",
         "--log-level-console=detail",
       ],
@@ -74,6 +75,8 @@ export async function runStanzaRestore(options: StanzaRestoreOptions): Promise<v
 /**
  * "none" writes no setting of a recovery and no signal file; but from 2.55 on it insists on the newest timeline of the
  * archive, as PostgreSQL does when told nothing else. "immediate" looks at no timeline, and what it writes goes at the end.
+ * Both write postgresql.auto.conf; where that cannot be, "preserve" leaves it out: a file that ALTER SYSTEM could not write
+ * holds no setting of a user's.
  */
 const typeFor = (timeline: TargetTimeline): string => (timeline === "latest" ? "none" : "immediate");
 
