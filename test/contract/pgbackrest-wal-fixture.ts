@@ -102,7 +102,7 @@ export class WalFixture {
         {
           scratch: join(scratch, "main"),
           program: options.program ?? imageProgram().program,
-          database: { pgdata, socketDirectory: connection.host, port: connection.port ?? 5432 },
+          database: { pgdata, socketDirectory: connection.host, port: connection.port ?? 0 },
           spoolPath: spoolDirectory,
         },
       );

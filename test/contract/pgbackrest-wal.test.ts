@@ -1,4 +1,4 @@
-import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -10,14 +10,13 @@ const fixture = useStanzaWal(12);
 const text = (pattern: RegExp | string): string => expect.stringMatching(pattern) as string;
 const absent = "0000000100000000000000F0";
 
-/** From 2.59 on it refuses root, as whom tests may run, unless told; before that it does not know the option. */
-const programs = pgbackrestPrograms().map(({ version, program }) => ({
-  version,
-  program,
-  config: { variables: Number(version.split(".")[1]) < 59 ? {} : { PGBACKREST_ALLOW_ROOT: "y" } },
-}));
+/** From 2.59 on it refuses root, as whom tests may run, unless told; and debian's 2.60 has no repo-put. */
+const programs = pgbackrestPrograms().map(({ version, program }) => {
+  const isOld = Number(version.split(".")[1]) < 59;
+  return { version, program, isOld, config: { variables: isOld ? {} : { PGBACKREST_ALLOW_ROOT: "y" } } };
+});
 
-describe.each(programs)("pgbackrest $version", ({ program, config }) => {
+describe.each(programs)("pgbackrest $version", ({ program, config, isOld }) => {
   it("gets a stanza by the first file, and asks no more about it with the next ones", async () => {
     const [first, second, third] = fixture.segments;
     const stanza = fixture.pgbackrest.newStanza();
@@ -33,8 +32,8 @@ describe.each(programs)("pgbackrest $version", ({ program, config }) => {
     const fetched = await side.fetch(second!);
     expect((await readFile(fetched)).equals(await readFile(side.pathOf(second!)))).toBe(true);
     const again = await fixture.side(stanza, { program, config });
-    await again.archive(first!, { checkEmpty: true });
-    expect(again.commands).toEqual(["info", "repo-get", "archive-push"]);
+    await again.archive(first!, { checkEmpty: isOld });
+    expect(again.commands).toEqual(["info", "repo-get", ...(isOld ? [] : ["repo-put"]), "archive-push"]);
   });
 
   it("drains what is ready by its worker", async () => {
@@ -159,6 +158,21 @@ describe("the worker", () => {
       "archive-push",
     ]);
     expect(side.archiver.status()).toMatchObject({ warning: text("the spool .* cannot be used: ENOTDIR") });
+  });
+
+  it("is done without when it cannot write into its spool, as when that is full", async () => {
+    const names = fixture.segments.slice(0, 4);
+    await fixture.ready(names);
+    const side = await fixture.side(fixture.pgbackrest.newStanza(), { config: archiving({ async: true }) });
+    await side.archive(names[0]!);
+    // A folder where the worker wants to write its file.
+    const systemId = await fixture.primary.value("SELECT system_identifier FROM pg_control_system()");
+    const out = join(side.spoolDirectory, systemId, "archive", side.target.pgbackrest.config.stanza, "out");
+    await rm(out, { recursive: true });
+    for (const name of names.slice(1)) await mkdir(join(out, `${name}.ok.pgbackrest.tmp`), { recursive: true });
+    for (const name of names.slice(1)) await side.archive(name);
+    for (const name of names) await side.fetch(name);
+    expect(side.archiver.status()).toMatchObject({ failures: 0, warning: text(/the spool .* cannot be used: .*\.ok/) });
   });
 
   it("believes nothing of what a sidecar before it has left", async () => {

@@ -8,6 +8,7 @@ import { readControlFile } from "#postgres/control.ts";
 import { PostgresFileError } from "#postgres/errors.ts";
 import { isPgbackrestError } from "#repository/pgbackrest/errors.ts";
 import { readInfo } from "#repository/pgbackrest/info.ts";
+import { ownerOf } from "#repository/pgbackrest/owner.ts";
 import type { Pgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
 import { isTrusted, repositoryError } from "#repository/pgbackrest/repository-state.ts";
 import { ArchiveError } from "../archive/errors.ts";
@@ -83,13 +84,15 @@ async function look(control: Control, options: PrepareOptions): Promise<{ observ
   throw new ArchiveError(kind, message, { cause: errors[0], hint });
 }
 
-async function findMark({ repositories }: ObservedStanza["info"], { pgbackrest, signal }: PrepareOptions) {
-  for (const { key, state } of repositories) {
+async function findMark(info: ObservedStanza["info"], { pgbackrest, signal }: PrepareOptions) {
+  for (const { key, state } of info.repositories) {
     if (!isTrusted(state) || state === "NoStanza") continue;
     const mark = await readOwnerMark(pgbackrest, { repository: key, signal });
     if (mark !== undefined) return mark;
   }
-  return undefined;
+  // Versions of pgBackRest without repo-put leave no mark, but each backup of ours names its Cluster.
+  const { cluster, systemId, since = new Date(0) } = ownerOf(info) ?? {};
+  return cluster === undefined || systemId === undefined ? undefined : { systemId, cluster, since };
 }
 
 /** Looks again while it holds the Lease: another one may have made it meanwhile. */

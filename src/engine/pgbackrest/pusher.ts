@@ -42,6 +42,8 @@ export interface Pusher {
 
 /** A push outlives its call where a repository is slow, and the next call for the file joins it. */
 const pushMsMax = 300_000;
+/** How long the worker is done without when its spool has failed. */
+const spoolPauseMs = 60_000;
 /** When a push takes longer, it is looked for the repository that is to blame. */
 const patienceMs = 15_000;
 /** Of the pushes that decide whether a file is given up somewhere. */
@@ -59,6 +61,8 @@ export function createPusher(options: PusherOptions): Pusher {
   const running = new Set<Promise<unknown>>();
   let rest: { readonly only: string; readonly spoolPath: string; readonly worker: PushWorker } | undefined;
   let spoolProblem: string | undefined;
+  /** Until when the worker is done without. */
+  let spoolUntil = 0;
 
   function track<T>(work: Promise<T>): Promise<T> {
     running.add(work);
@@ -109,10 +113,9 @@ export function createPusher(options: PusherOptions): Pusher {
   }
 
   async function canSpool(): Promise<boolean> {
+    if (performance.now() < spoolUntil) return false;
     try {
       await spool.open();
-      if (spoolProblem !== undefined) logger.info({ spool: spool.out }, "the spool can be used again");
-      spoolProblem = undefined;
       return true;
     } catch (error) {
       noteSpool(error instanceof Error ? error.message : String(error));
@@ -124,6 +127,12 @@ export function createPusher(options: PusherOptions): Pusher {
     const problem = `the spool ${spool.out} cannot be used: ${message}`;
     if (spoolProblem === undefined) logger.warn({ problem }, "WAL is archived one file at a time");
     spoolProblem = problem;
+    spoolUntil = performance.now() + spoolPauseMs;
+  }
+
+  function spoolWorks(): void {
+    if (spoolProblem !== undefined) logger.info({ spool: spool.out }, "the spool can be used again");
+    spoolProblem = undefined;
   }
 
   /** Through the worker that runs, or a new one; false when neither has taken this file. */
@@ -132,8 +141,15 @@ export function createPusher(options: PusherOptions): Pusher {
     for (const run of [worker.current, undefined]) {
       const joined = run ?? worker.current ?? startWorker();
       const outcome = await worker.outcome(joined, path, name, waiting);
-      if (outcome === true) return true;
+      if (outcome === true) {
+        spoolWorks();
+        return true;
+      }
       if (outcome !== undefined) {
+        if (isAbout(spool.path, outcome)) {
+          noteSpool(outcome.message);
+          return false;
+        }
         learn(outcome, keys);
         throw outcome;
       }
@@ -153,8 +169,7 @@ export function createPusher(options: PusherOptions): Pusher {
   function noteEnd(end: Error): void {
     if (isPgbackrestError(end, "Cancelled")) return;
     logger.warn({ err: end, stanza: config.stanza }, "the worker of asynchronous archiving has failed");
-    // 64: it could not write what it was through with.
-    if (isPgbackrestError(end) && [41, 47, 53, 54, 64].includes(end.code ?? 0)) noteSpool(end.message);
+    if (isPgbackrestError(end) && isAbout(spool.path, end)) noteSpool(end.message);
   }
 
   /** All that is ready, to the repositories that work, in the background. */
@@ -248,6 +263,10 @@ function optionsOf({ config }: Pgbackrest): readonly string[] {
   const isTold = Object.hasOwn(config.variables, "PGBACKREST_IO_TIMEOUT");
   return ["--reset-archive-push-queue-max", ...(isTold ? [] : [`--io-timeout=${ioTimeoutSeconds}`])];
 }
+
+/** Errors of files and folders (41 open, 47 and 54 folders, 64 write …) that name this one. */
+const isAbout = (path: string, { code = 0, message }: PgbackrestError): boolean =>
+  [41, 42, 47, 52, 53, 54, 64, 74].includes(code) && message.includes(path);
 
 /** pgBackRest tries a repository that is away eight times as long: a call has 60 s. */
 const ioTimeoutSeconds = 6;
