@@ -18,7 +18,7 @@ import { imageProgram, usePgbackrest, type PgbackrestFixture, type TestStanza } 
 export const never = new AbortController().signal;
 export const mib = 1024 * 1024;
 export const cluster = { namespace: "app", name: "pg", uid: "4b0c6f0e-0000-4000-8000-000000000001" };
-const logger = pino({ level: process.env["HOLDFAST_TEST_LOG"] ?? "silent" });
+export const logger = pino({ level: process.env["HOLDFAST_TEST_LOG"] ?? "silent" });
 
 export interface SideOptions {
   readonly server?: Server;
@@ -42,8 +42,8 @@ export interface Side {
   readonly pathOf: (name: string) => string;
   /** As PostgreSQL does: asks for the file, and takes its mark away when that went well. */
   archive(name: string, call?: Partial<ArchiveCall>): Promise<void>;
-  /** The same with other settings of the Stanza. */
-  reopen(stanza: TestStanza, config?: Partial<StanzaConfig>): Promise<Side>;
+  /** The same with other settings of the Stanza; `before` is told of it before those who use the old ones. */
+  reopen(stanza: TestStanza, config?: Partial<StanzaConfig>, before?: (next: Side) => void): Promise<Side>;
   fetch(name: string, mode?: FetchMode, signal?: AbortSignal): Promise<string>;
 }
 
@@ -128,9 +128,11 @@ export class WalFixture {
           const mark = join(walDirectory, "archive_status", name);
           await rename(`${mark}.ready`, `${mark}.done`).catch(() => undefined);
         },
-        async reopen(next, changes = config) {
+        async reopen(next, changes = config, before = () => undefined) {
+          const side = await open(next, changes, new AbortController());
+          before(side);
           superseded.abort(new Error("the stanza has changed"));
-          return open(next, changes, new AbortController());
+          return side;
         },
         async fetch(name, mode = "rewind", signal = never) {
           const fetcher = createFetcher({ spoolDirectory: join(scratch, "fetched"), logger });

@@ -2,7 +2,10 @@ import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { archiving, mib, useStanzaWal } from "./pgbackrest-wal-fixture.ts";
+import { decodeCluster } from "#cnpg/cluster.ts";
+import { createFetcher } from "#engine/archive/fetcher.ts";
+import { archiving, cluster, freeMutex, logger, mib, never, useStanzaWal } from "./pgbackrest-wal-fixture.ts";
+import { createStanzaWalPort } from "../../src/cmd/instance/stanza-wal.ts";
 import { pgbackrestPrograms } from "../cluster/pgbackrest.ts";
 import { startMinio } from "./minio.ts";
 
@@ -125,6 +128,62 @@ describe("repositories of which one hangs", () => {
     await fixture.ready(others.slice(0, 2));
     await side.archive(others[0]!);
     expect(side.archiver.status().gaps).toHaveLength(2);
+  });
+});
+
+describe("a call that waits", () => {
+  it("of a recovery, gets its file when the repository is back", async () => {
+    const { away, stanza } = await withOneAway();
+    const only2 = { ...stanza, repositories: stanza.repositories.slice(1) };
+    const [first] = fixture.segments;
+    await fixture.ready([first!]);
+    const side = await fixture.side(only2);
+    await side.archive(first!);
+    away.freeze();
+    const fetching = side.fetch(first!, "recovery");
+    await expect.poll(() => side.commands.at(-1)).toBe("archive-get");
+    away.thaw();
+    expect((await readFile(await fetching)).equals(await readFile(side.pathOf(first!)))).toBe(true);
+    await expect(side.fetch(absent, "recovery")).rejects.toMatchObject({ kind: "NotFound" });
+  });
+
+  it("to archive, goes on where the Stanza says that it is now", async () => {
+    const { away, stanza } = await withOneAway();
+    const [first] = fixture.segments;
+    await fixture.ready([first!]);
+    away.freeze();
+    const wrong = await fixture.side({ ...stanza, repositories: stanza.repositories.slice(1) });
+    const correct = { ...stanza, repositories: stanza.repositories.slice(0, 1) };
+    let now = wrong;
+    const port = createStanzaWalPort({
+      pgdata: fixture.primary.pgdata,
+      archiver: wrong.archiver,
+      fetcher: createFetcher({ spoolDirectory: join(wrong.scratch, "fetched"), logger }),
+      stanzas: {
+        get: async () => {
+          const { pgbackrest: store, superseded = never } = now.target;
+          return { store, superseded, config: store.config, generation: 1 };
+        },
+        invalidate: () => undefined,
+      },
+      mutexOf: () => freeMutex,
+      onWaiting: () => undefined,
+      logger,
+    });
+    const archived = port.archive(
+      {
+        cluster: decodeCluster({ metadata: cluster, spec: {} }),
+        path: wrong.pathOf(first!),
+        store: { kind: "Stanza", name: "main" },
+        checkEmpty: true,
+        skipEmptyCheck: false,
+      },
+      never,
+    );
+    await expect.poll(() => wrong.commands).toEqual(["info"]);
+    now = await wrong.reopen(correct, undefined, (next) => (now = next));
+    await archived;
+    await (await fixture.side(correct)).fetch(first!);
   });
 });
 
