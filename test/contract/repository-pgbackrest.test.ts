@@ -9,7 +9,7 @@ import { expireRepository } from "#repository/pgbackrest/expire.ts";
 import { readInfo } from "#repository/pgbackrest/info.ts";
 import { openPgbackrest, type Pgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
 import { openPgbackrestRepository } from "#repository/pgbackrest/repository.ts";
-import type { StanzaConfig } from "#repository/pgbackrest/config.ts";
+import type { S3Repository, StanzaConfig } from "#repository/pgbackrest/config.ts";
 import { verifyRepository } from "#repository/pgbackrest/verify.ts";
 import { openStore } from "#store/open.ts";
 import type { ObjectStore } from "#store/store.ts";
@@ -182,9 +182,10 @@ describe("the repositories of a stanza", () => {
 
   it("say what is wrong with them", async () => {
     const stanza = fixture.newStanza();
-    const { begin, pgbackrest, server } = await openArchive(imageProgram(), stanza);
-    await begin();
-    const { config } = pgbackrest;
+    const archive = await openArchive(imageProgram(), stanza);
+    await archive.begin();
+    const { server } = archive;
+    const { config } = archive.pgbackrest;
     const [repository] = config.repositories as [(typeof config.repositories)[0]];
     const [credentials] = config.credentials.each;
     const each = (over: object) => ({ kind: "repositories" as const, each: [{ ...credentials, ...over }] });
@@ -192,13 +193,9 @@ describe("the repositories of a stanza", () => {
     const wrong: readonly (readonly [Partial<StanzaConfig>, string, string | undefined])[] = [
       [{ credentials: each({ secretAccessKey: "wrong" }) }, "Refused", "AccessDenied"],
       [{ credentials: each({ accessKeyId: "nobody" }) }, "Refused", "AccessDenied"],
-      [{ repositories: [{ ...repository, bucket: "nowhere" } as typeof repository] }, "Unknown", "NoSuchBucket"],
+      [{ repositories: [{ ...(repository as S3Repository), bucket: "nowhere" }] }, "Unknown", "NoSuchBucket"],
       [{ repositories: [untrusted] }, "Unreachable", "TLSVerificationFailed"],
-      [
-        { repositories: [{ ...repository, endpoint: "https://nowhere.invalid" } as typeof repository] },
-        "Unreachable",
-        "DNSFailure",
-      ],
+      [{ repositories: [{ ...repository, endpoint: "https://nowhere.invalid" }] }, "Unreachable", "DNSFailure"],
       [{ repositories: [{ ...repository, path: "/elsewhere" }] }, "NoStanza", undefined],
     ];
     for (const program of pgbackrestPrograms()) {
@@ -235,7 +232,7 @@ describe("the repositories of a stanza", () => {
     const [one, two] = config.repositories as [(typeof config.repositories)[0], (typeof config.repositories)[0]];
     const pgbackrest = await open({
       ...config,
-      repositories: [one, { ...two, endpoint: "https://127.0.0.1:1" } as typeof two],
+      repositories: [one, { ...two, endpoint: "https://127.0.0.1:1" }],
     });
     const half = openPgbackrestRepository(pgbackrest, { infoDeadlineMs: 12_000 });
     const each = await half.catalogByRepository({ signal });
@@ -292,7 +289,7 @@ describe("the repositories of a stanza", () => {
     });
     const away = await open({
       ...two.config,
-      repositories: two.config.repositories.map((one) => ({ ...one, endpoint: "https://127.0.0.1:1" }) as typeof one),
+      repositories: two.config.repositories.map((one) => ({ ...one, endpoint: "https://127.0.0.1:1" })),
     });
     expect(await expireRepository(away, { ...common, mode: "Enforce" })).toMatchObject({ reason: "NotTrusted" });
   });
