@@ -122,6 +122,12 @@ describe("the repositories of a stanza", () => {
     const archive = await openArchive(imageProgram());
     const { repository, server, hand, primary } = archive;
     await archive.begin();
+    const systemId = await primary.value("SELECT system_identifier FROM pg_control_system()");
+    expect(await repository.owner(server, { signal })).toEqual({ systemId });
+    const marked = { namespace: "default", name: "before", uid: "1" };
+    const mark = JSON.stringify({ systemID: "1", cluster: marked, since: "2026-11-21T09:15:00.000Z" });
+    await archive.store.put(`holdfast/${server}.owner.json`, Buffer.from(mark), { signal });
+    expect(await repository.owner(server, { signal })).toMatchObject({ systemId, cluster: marked });
     const cluster = "--annotation=holdfast-cluster=default/pg/7a1e2d9c-0000-4000-8000-000000000000";
     await hand.run("backup", "--type=full", "--annotation=holdfast-backup=sunday", cluster);
     await hand.run("backup", "--type=diff", "--annotation=holdfast-hold=audit");
@@ -138,7 +144,7 @@ describe("the repositories of a stanza", () => {
     expect(await repository.holds(server, diff.id, { signal })).toHaveLength(1);
     expect(await repository.holds(server, full.id, { signal })).toEqual([]);
     expect(await repository.owner(server, { signal })).toEqual({
-      systemId: await primary.value("SELECT system_identifier FROM pg_control_system()"),
+      systemId,
       cluster: { namespace: "default", name: "pg", uid: "7a1e2d9c-0000-4000-8000-000000000000" },
       since: full.beginTime,
     });
@@ -172,6 +178,7 @@ describe("the repositories of a stanza", () => {
       if (unreadable === undefined) expect(newest).not.toHaveProperty("commitTimeUnknown");
       else expect(newest.commitTimeUnknown).toContain(unreadable);
       expect((await repository.catalog(server, { signal })).backups).toHaveLength(1);
+      expect(await repository.owner(server, { signal })).toMatchObject({ systemId: expect.any(String) });
     }
     const wrong = fixture.stanzaConfig({ ...stanza, repositories: [{ ...repositories[0]!, passphrase: "wrong" }] });
     const away = openPgbackrestRepository(await open(wrong));

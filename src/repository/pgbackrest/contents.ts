@@ -5,7 +5,7 @@ import { RepositoryError } from "../errors.ts";
 import type { BackupContents, Hold } from "../repository.ts";
 import { holdAnnotation } from "./annotations.ts";
 import { askAll } from "./across.ts";
-import { problemsIn, toBackupRecord } from "./catalog.ts";
+import { isWholeFull, problemsIn, toBackupRecord } from "./catalog.ts";
 import { callRepository, openFiles, type RepositoryFiles } from "./files.ts";
 import type { BackupInfo, PgbackrestInfo } from "./info.ts";
 import { parseInfo } from "./info-json.ts";
@@ -128,7 +128,7 @@ function requireRemovable({ backups }: PgbackrestInfo, { label, repositoryKey, t
       hint: "delete those first",
     });
   }
-  if (type === "full" && !others.some((other) => other.type === "full"))
+  if (type === "full" && !others.some(isWholeFull))
     throw new RepositoryError("InUse", `backup ${label} is the only full backup in repository ${repositoryKey}`, {
       hint: "make another full backup first",
     });

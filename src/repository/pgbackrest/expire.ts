@@ -2,6 +2,7 @@
 // must hold before it may: a listing that is true, a rule for full backups, and nothing among it that is to be kept.
 import { parseExpireLog, isNothing, type Expired } from "./expire-log.ts";
 import { holdAnnotation } from "./annotations.ts";
+import { isWholeFull } from "./catalog.ts";
 import { readInfo, type BackupInfo } from "./info.ts";
 import type { Pgbackrest } from "./pgbackrest.ts";
 
@@ -39,8 +40,7 @@ export async function expireRepository(pgbackrest: Pgbackrest, options: ExpireOp
   const [said] = info.repositories;
   if (said?.state !== "Ok")
     return skipped("NotTrusted", `the repository's listing cannot be trusted: ${said?.status.message ?? "no answer"}`);
-  if (!info.backups.some(({ type }) => type === "full"))
-    return skipped("NoFullBackup", "the repository lists no full backup");
+  if (!info.backups.some(isWholeFull)) return skipped("NoFullBackup", "the repository lists no full backup");
   const planned = await expire(pgbackrest, options, true);
   if (isNothing(planned)) return { kind: mode === "Preview" ? "planned" : "removed", repository, expired: planned };
   const why = obstacleTo(planned, info.backups, options.keep);
@@ -69,7 +69,7 @@ export function obstacleTo(
 ): string | undefined {
   const gone = new Set(expired.map(({ id }) => id));
   const staying = listed.filter(({ label }) => !gone.has(label));
-  if (!staying.some(({ type }) => type === "full")) return "no full backup would be left";
+  if (!staying.some(isWholeFull)) return "no full backup would be left";
   for (const { label, annotations } of listed) {
     if (!gone.has(label)) continue;
     const why = annotations[holdAnnotation] === undefined ? keep(label) : `it is held (${holdAnnotation})`;

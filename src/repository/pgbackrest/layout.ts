@@ -18,6 +18,9 @@ export const historyPath = (stanza: string, id: string, timeline: number): strin
   `${archiveIdPath(stanza, id)}/${historyFileName(timeline)}`;
 export const backupPath = (stanza: string, label: string): string => `backup/${stanza}/${label}`;
 
+/** Our own mark: whose stanza this is, from before its first backup on. */
+export const ownerMarkPath = (stanza: string): string => `holdfast/${stanza}.owner.json`;
+
 /** Filters are extended regular expressions; their fixed beginning becomes the prefix that an object store is asked for. */
 export const archiveIdFilter = "^[0-9.]+-[0-9]+$";
 export const historyFilter = String.raw`^[0-9A-F]{8}\.history$`;

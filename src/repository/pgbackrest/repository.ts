@@ -7,7 +7,7 @@ import { locationOfRepository } from "./config.ts";
 import { holdsOf, readContents, removeBackup } from "./contents.ts";
 import { openFiles } from "./files.ts";
 import { readInfo, type PgbackrestInfo } from "./info.ts";
-import { ownerOf } from "./owner.ts";
+import { readOwner } from "./owner.ts";
 import type { Pgbackrest } from "./pgbackrest.ts";
 import { findMissingFiles, findMissingSegments, readHistory, readHistoryTimelines, readNewestWal } from "./wal.ts";
 
@@ -95,7 +95,7 @@ export function openPgbackrestRepository(
       const read = await info(options);
       const [problem] = problemsIn(read);
       if (problem !== undefined) throw problem;
-      return ownerOf(read);
+      return await readOwner(read, files, options);
     },
   };
 }
