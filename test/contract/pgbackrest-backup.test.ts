@@ -129,12 +129,4 @@ describe.each(engineVersions)("pgbackrest $version", (program) => {
       error: expect.stringContaining("wal that the backup needs did not reach the archive"),
     });
   });
-
-  it("copies tablespaces", async () => {
-    const folder = fixture.cluster.newPath("tablespace");
-    await fixture.cluster.execute("mkdir", [folder]);
-    await fixture.primary.query(`CREATE TABLESPACE "fast ${program.version}" LOCATION '${folder}'`);
-    expect(await stanza.backup()).toMatchObject({ repository: 1 });
-    await fixture.primary.query(`DROP TABLESPACE "fast ${program.version}"`);
-  });
 });

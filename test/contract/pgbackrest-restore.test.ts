@@ -196,6 +196,22 @@ describe.each(["zst", "lz4"])("compressed by %s", (type) => {
   });
 });
 
+describe("a timeline that left before the backup", () => {
+  it("is in the way of those only that would follow it", async () => {
+    const stanza = await StanzaUnderTest.create(fixture, engineVersions.at(-1)!, fixture.newStanza());
+    const backup = await stanza.backup();
+    const history = join(fixture.cluster.folder, "00000002.history");
+    await writeFile(history, "1\t0/1000000\tno recovery target specified\n", { mode: 0o644 });
+    await stanza.hand.run("archive-push", history);
+    await stanza.archiveAll();
+    const latest = stanza.restore(backup, { timeline: "latest" });
+    await expect(latest).rejects.toThrow(/target timeline 2 forked from backup timeline 1/);
+    const pgdata = await stanza.restore(backup, { timeline: "current" });
+    const recovered = await stanza.recover(pgdata, { recovery_target_timeline: "current" });
+    expect(await recovered.value(accounts)).toBe("200000");
+  });
+});
+
 describe("a repository that is away", () => {
   it("stops nothing that the other one can do alone, and is not taken for an empty one", async () => {
     const program = engineVersions.at(-1)!;

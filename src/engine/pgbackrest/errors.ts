@@ -36,6 +36,8 @@ export function toBackupError(error: unknown, signal: AbortSignal): unknown {
 export function toRestoreError(error: unknown, label: string, signal: AbortSignal): unknown {
   const doing = `restoring backup ${label}`;
   if (signal.aborted) return new RestoreError("Cancelled", `${doing} was cancelled`, { cause: signal.reason });
+  if (isStoreError(error))
+    return new RestoreError("Store", `${doing} failed: ${error.message}`, { cause: error, hint: error.hint });
   if (!isPgbackrestError(error)) return error;
   const kind = restoreKinds[error.kind] ?? "Store";
   return new RestoreError(kind, `${doing} failed: ${error.message}`, { cause: error, ...hintOf(error) });

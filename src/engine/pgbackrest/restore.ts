@@ -32,7 +32,7 @@ const spaceReserveBytes = 64 * 1024 * 1024;
 const progressEveryMs = 500;
 
 /**
- * Throws RestoreError; when its cause is a PgbackrestError with `transient`, another call goes on with the files that this
+ * Throws RestoreError; when its cause has `transient`, another call goes on with the files that this
  * one has written. The caller removes them when it gives up: cleanStanzaTarget.
  */
 export async function runStanzaRestore(options: StanzaRestoreOptions): Promise<void> {

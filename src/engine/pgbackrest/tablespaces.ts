@@ -1,7 +1,8 @@
 // Which tablespaces a backup of a stanza holds. Only the question for one backup tells: its manifest is read for that.
-import { PgbackrestError } from "#repository/pgbackrest/errors.ts";
-import { readOptions } from "#repository/pgbackrest/info.ts";
+import { callRepository } from "#repository/pgbackrest/files.ts";
 import type { Pgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
+import { repositoryError } from "#repository/pgbackrest/repository-state.ts";
+import { withoutRemarks } from "#repository/pgbackrest/warnings.ts";
 
 export interface Tablespace {
   readonly name: string;
@@ -12,17 +13,19 @@ export interface Tablespace {
 /** A manifest of a million files takes its time. */
 const manifestMs = 10 * 60_000;
 
-/** Throws PgbackrestError, also when the repository does not answer. */
+/** Throws StoreError when the repository does not answer. */
 export async function readTablespaces(
   pgbackrest: Pgbackrest,
   { label, repository }: { readonly label: string; readonly repository: number },
   signal: AbortSignal,
 ): Promise<readonly Tablespace[]> {
-  const options = ["--output=json", `--set=${label}`, ...readOptions(manifestMs)];
-  const { stdout } = await pgbackrest.run("info", { options, repository, deadlineMs: manifestMs, signal });
-  const tablespaces = parseTablespaces(stdout, label);
+  const options = ["--output=json", `--set=${label}`];
+  const call = { options, deadlineMs: manifestMs, signal };
+  const { stdout } = await callRepository(pgbackrest, repository, "info", call);
+  const tablespaces = parseTablespaces(withoutRemarks(stdout), label);
   if (tablespaces !== undefined) return tablespaces;
-  throw new PgbackrestError("Unreachable", `repository ${repository} did not tell of backup ${label}`);
+  const { stanza } = pgbackrest.config;
+  throw repositoryError({ stanza, key: repository }, `it did not tell of backup ${label}`);
 }
 
 /** Undefined when the answer does not tell of the backup: `info` ends well whatever it met. */
