@@ -10,14 +10,10 @@ import { parseBackupRequest } from "#engine/pgbackrest/backup-request.ts";
 import { MutexBusyError, type Mutex } from "#kube/mutex.ts";
 import type { Logger } from "#observe/logger.ts";
 import { formatLsn } from "#postgres/lsn.ts";
-import type { StanzaConfig } from "#repository/pgbackrest/config.ts";
-import type { Pgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
 import { within } from "#std/abort.ts";
-import type { StoreSource } from "#store/refreshing.ts";
 import { foreignWalMs, notTheArchiver, type InstanceBackups, type RunningBackup } from "./backup.ts";
+import type { StanzaSource } from "./stanzas.ts";
 import type { Surroundings } from "./surroundings.ts";
-
-export type StanzaSource = StoreSource<StanzaConfig, Pgbackrest>;
 
 export interface StanzaBackupDeps {
   readonly surroundings: Surroundings;
