@@ -1,7 +1,7 @@
 // The options of pgBackRest 2.55 and who sets each one: what a Stanza's customEnvVar may hold is what nobody else sets.
 // Names as in pgBackRest's configuration reference, without "repoN-" for those of a repository.
 
-export type ValueForm = "flag" | "number" | "size" | "time" | "text";
+export type ValueForm = "flag" | "number" | "size" | "time" | "pairs" | "text";
 
 export type Setter =
   | { readonly by: "variable"; readonly form: ValueForm }
@@ -65,14 +65,16 @@ export const generalOptions: ReadonlyMap<string, Setter> = new Map([
 /** PGBACKREST_REPO1_…, with a repository's number. */
 export const repositoryOptions: ReadonlyMap<string, Setter> = new Map([
   ...variable("flag", "block", "bundle", "hardlink", "s3-requester-pays"),
-  ...variable("number", "storage-port"),
   ...variable("size", "bundle-limit", "bundle-size", "storage-upload-chunk-size"),
-  ...variable("text", "s3-kms-key-id", "s3-role", "storage-ca-path", "storage-host", "storage-tag"),
+  ...variable("text", "s3-kms-key-id", "s3-role", "storage-ca-path"),
+  ...variable("pairs", "storage-tag"),
   ...field("repoPath", "path"),
   ...field("bucket", "s3-bucket"),
   ...field("region", "s3-region"),
   ...field("container", "azure-container"),
-  ...field("endpoint", "s3-endpoint", "azure-endpoint"),
+  // Host and port as well: another server than the endpoint says would hide whose archive it is.
+  ...field("endpoint", "s3-endpoint", "azure-endpoint", "storage-host", "storage-port"),
+  ...field("endpoint", "s3-host", "s3-port", "azure-host", "azure-port"),
   ...field("uriStyle", "s3-uri-style", "azure-uri-style"),
   ...field("secretRef", "s3-key-type"),
   ...field("keyType", "azure-key-type"),
@@ -99,8 +101,6 @@ export const repositoryOptions: ReadonlyMap<string, Setter> = new Map([
   ...each({ by: "provider" }, "host-type", "host-user", "sftp-host", "sftp-host-fingerprint"),
   ...each({ by: "provider" }, "sftp-host-key-check-type", "sftp-host-key-hash-type", "sftp-host-port"),
   ...each({ by: "provider" }, "sftp-host-user", "sftp-known-host", "sftp-private-key-file", "sftp-public-key-file"),
-  ...each({ by: "rename", name: "storage-host" }, "s3-host", "azure-host"),
-  ...each({ by: "rename", name: "storage-port" }, "s3-port", "azure-port"),
   ...each({ by: "rename", name: "storage-ca-path" }, "s3-ca-path", "azure-ca-path"),
   ...since("2.57", "symlink"),
   ...since("2.59", "s3-process-cmd", "s3-service", "s3-sts-host"),

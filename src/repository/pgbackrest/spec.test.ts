@@ -62,6 +62,7 @@ describe("a Stanza is accepted", () => {
         PGBACKREST_REPO1_STORAGE_UPLOAD_CHUNK_SIZE: "8388608",
         PGBACKREST_TCP_KEEP_ALIVE_IDLE: "60",
         PGBACKREST_RESUME: "n",
+        PGBACKREST_REPO1_STORAGE_TAG: "team=db:kind=backup",
       }),
     ],
   ])("%s", (_, given) => {
@@ -296,7 +297,10 @@ describe("a variable is refused", () => {
     ["of repository 0", "PGBACKREST_REPO0_BUNDLE", "y", "there is no repository 0"],
     ["of no repository", "PGBACKREST_REPO_BUNDLE", "y", "write the number of a repository: PGBACKREST_REPO1_BUNDLE"],
     ["of S3 for Azure", "PGBACKREST_REPO2_S3_ROLE", "x", "repository 2 is in Azure"],
-    ["with a name that was changed", "PGBACKREST_REPO1_S3_PORT", "9000", "write PGBACKREST_REPO1_STORAGE_PORT"],
+    ["with a name that was changed", "PGBACKREST_REPO1_S3_CA_PATH", "/x", "write PGBACKREST_REPO1_STORAGE_CA_PATH"],
+    ["of another server", "PGBACKREST_REPO1_STORAGE_HOST", "x", "s3Repositories[0].endpoint"],
+    ["of another port", "PGBACKREST_REPO1_S3_PORT", "9000", "s3Repositories[0].endpoint"],
+    ["that is no pair", "PGBACKREST_REPO1_STORAGE_TAG", "team", "name=value, several with a colon between"],
     ["of a newer pgBackRest", "PGBACKREST_PRIORITY", "5", "it needs pgBackRest 2.58, and the image has 2.55"],
     ["of a newer one's repository", "PGBACKREST_REPO1_SYMLINK", "n", "it needs pgBackRest 2.57"],
     ["of the newest", "PGBACKREST_ARCHIVE_PUSH_BATCH_SIZE", "1GiB", "it needs pgBackRest 2.59"],
@@ -309,7 +313,7 @@ describe("a variable is refused", () => {
     ["that is no flag", "PGBACKREST_RESUME", "true", "its value cannot be read (y or n)"],
     ["that is no time", "PGBACKREST_IO_TIMEOUT", "hunter2", "its value cannot be read"],
     ["that is no size", "PGBACKREST_BUFFER_SIZE", "1 MiB", "its value cannot be read"],
-    ["that is no number", "PGBACKREST_REPO1_STORAGE_PORT", "https", "a whole number"],
+    ["that is no number", "PGBACKREST_TCP_KEEP_ALIVE_IDLE", "long", "a whole number"],
     ["with two lines", "PGBACKREST_EXCLUDE", "a\nb", "one line of text"],
   ])("%s", (_, name, value, said) => {
     const [problem, ...others] = problems(variables({ [name]: value }, { azureRepositories: [azure] }));

@@ -98,6 +98,7 @@ const forms: Readonly<Record<ValueForm, readonly [RegExp, string]>> = {
   number: [/^[0-9]{1,9}$/, "a whole number"],
   size: [/^[0-9]{1,15}([kmgtp](i?b)?|b)?$/i, "a number and KiB, MiB or GiB, such as 64MiB"],
   time: [/^[0-9]{1,9}(ms|s|m|h|d|w)?$/i, "a whole number of seconds, or with s, m or h, such as 2m"],
+  pairs: [/^[^=:\p{C}]+=[^:\p{C}]*(:[^=:\p{C}]+=[^:\p{C}]*)*$/u, "name=value, several with a colon between"],
   text: [/^[^\p{C}]{1,4096}$/u, "one line of text"],
 };
 
