@@ -11,6 +11,7 @@ import { findStore, type OpenRepository } from "../repositories.ts";
 import { hasMoved, targetsOf, type DeletionFacts, type StoreState } from "./deletion.ts";
 import { worksOf, type Sources } from "./observe.ts";
 import { nameOfStore, placeOf, storeKeyAt } from "./place.ts";
+import { restoringFrom } from "./restoring.ts";
 
 const namespaces: Resource = { group: "", version: "v1", kind: "Namespace", plural: "namespaces", namespaced: false };
 
@@ -35,7 +36,15 @@ export async function readDeletionFacts(backup: Backup, reads: DeletionReads): P
   const id = idOf(backup) ?? works.at(-1)?.status.backupId;
   const began = id !== undefined || works.length > 0 || (backup.status?.attempts ?? 0) > 0;
   const neighbours = neighboursOf(backup, sources);
-  const facts = { backup, id, began, namespaceTerminating, running, ...neighbours, restoring: restoring(sources) };
+  const facts = {
+    backup,
+    id,
+    began,
+    namespaceTerminating,
+    running,
+    ...neighbours,
+    restoring: restoringFrom(sources.reports),
+  };
   if (namespaceTerminating || running || !began)
     return { ...facts, store: { kind: "unusable", why: "it was not looked at" } };
   return { ...facts, store: await readStore(facts, reads) };
@@ -57,16 +66,6 @@ function neighboursOf(backup: Backup, sources: Sources): Pick<DeletionFacts, "ot
   }
   return { others, broken };
 }
-
-/** Whose restores, and from which store, their reports do not tell: an equal id is enough. */
-const restoring = ({ reports }: Sources): ReadonlySet<string> =>
-  new Set(
-    reports
-      .list()
-      .flatMap(({ status }) => Object.values(status?.instances ?? {}))
-      .filter(({ reportedAt }) => Date.now() - Date.parse(reportedAt ?? "") < reportAgeMaxMs)
-      .flatMap(({ restore }) => restore?.backupId ?? []),
-  );
 
 /** CNPG has not ended its work, or the sidecar still says that it runs. */
 function isRunning(backup: Backup, sources: Sources): boolean {

@@ -31,6 +31,7 @@ import {
 } from "./observe.ts";
 import { planStanza, primaryOf, type StanzaPlan } from "./plan.ts";
 import { problemIn } from "./repository-problem.ts";
+import type { Retentions } from "./retentions.ts";
 import type { Look } from "./terms.ts";
 
 export interface StanzaDeps {
@@ -41,6 +42,7 @@ export interface StanzaDeps {
   readonly clusters: Informer<KubeObject>;
   readonly reports: Informer<InstanceReport>;
   readonly catalogs: Catalogs;
+  readonly retentions: Retentions;
   readonly lookAtStanza: Trigger;
   readonly openStanza: OpenStanza;
   readonly tryRepository: TryRepository;
@@ -125,7 +127,7 @@ export function stanzaReconcile(deps: StanzaDeps): Reconcile {
       walBefore,
       now,
     });
-    const status = { ...plan.facts, ...carried(stanza), ...statusOf(stanza, plan.verdicts, now) };
+    const status = { ...plan.facts, ...carried(deps, stanza), ...statusOf(stanza, plan.verdicts, now) };
     await stanzaStatus.write(stanza, keepMeasurements(stanza.status, status, "lastCheckedTime", now), signal);
     await announce(deps.events, stanza, plan, signal);
     const written = { store: { kind: "Stanza", object: stanza }, writer: archiveStatus, now, signal } as const;
@@ -140,11 +142,12 @@ export function stanzaReconcile(deps: StanzaDeps): Reconcile {
 const isReady = ({ status }: Stanza): boolean =>
   status?.conditions?.some(({ type, status: is }) => type === "Ready" && is === "True") ?? false;
 
-/** What others of this status' writers' parts say stands. */
-const carried = ({ status: { retention, verification } = {} }: Stanza) => ({
-  ...(retention && { retention }),
-  ...(verification && { verification }),
-});
+/** What other controllers found out about it: this one alone writes the status. */
+const carried = ({ retentions }: StanzaDeps, { metadata, status }: Stanza) => {
+  const retention = retentions.get(metadata.uid ?? "") ?? status?.retention;
+  const verification = status?.verification;
+  return { ...(retention && { retention }), ...(verification && { verification }) };
+};
 
 /** What Backups are judged by: only what the repositories list now. */
 function readingOf(stanza: Stanza, look: Look) {

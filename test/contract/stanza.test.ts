@@ -14,6 +14,8 @@ import { stanzaLease } from "#api/names.ts";
 import { backupReconcile } from "#controllers/backup/controller.ts";
 import { Catalogs } from "#controllers/catalogs.ts";
 import { stanzaReconcile, type StanzaDeps } from "#controllers/stanza/controller.ts";
+import { retentionReconcile, type RetentionDeps } from "#controllers/stanza/retention.ts";
+import { Retentions } from "#controllers/stanza/retentions.ts";
 import { tryRepository } from "#controllers/stanza/try-repository.ts";
 import { Trigger } from "#controllers/trigger.ts";
 import type { KubeClient } from "#kube/client.ts";
@@ -39,7 +41,7 @@ const secrets: Resource = { group: "", version: "v1", kind: "Secret", plural: "s
 
 let api: ApiServer;
 let client: KubeClient & { close(): void };
-let deps: StanzaDeps & Parameters<typeof backupReconcile>[0];
+let deps: StanzaDeps & RetentionDeps & Parameters<typeof backupReconcile>[0];
 let operatorStanzas: OperatorStanzas;
 let operatorStores: OperatorStores;
 let second: Minio;
@@ -85,17 +87,20 @@ beforeAll(async () => {
   await Promise.all(Object.values(informers).map((informer) => informer.synced(signal())));
   operatorStanzas = createOperatorStanzas(client, informers.stanzas, logger);
   operatorStores = createOperatorStores(client, informers.stores, logger);
+  const mutexOf = createMutexes({ client, identity: "test", logger });
   deps = {
     ...informers,
     client,
     catalogs: new Catalogs(),
+    retentions: new Retentions(),
+    mutexOf,
     lookAtStanza: new Trigger(),
     lookAt: () => undefined,
     openStanza: operatorStanzas.open,
     openRepository: createOpenRepository({
       stores: operatorStores,
       stanzas: operatorStanzas,
-      mutexOf: createMutexes({ client, identity: "test", logger }),
+      mutexOf,
     }),
     tryRepository,
     repositoryOf: repositoryOfStanza,
@@ -279,5 +284,56 @@ describe("a Stanza", () => {
     expect(await deleted(incr.metadata.name)).toBe(`DataDeleted: deleted from the store: ${incr.spec.backupId}`);
     const left = JSON.parse(await hand.run("info", "--output=json", "--repo=1")) as { backup: { label: string }[] }[];
     expect(left[0]?.backup.map(({ label }) => label)).toEqual([full.spec.backupId]);
+  });
+
+  it("says what its retention would remove, and removes that with its records once told to", async () => {
+    const retention = retentionReconcile(deps);
+    const reconcile = stanzaReconcile(deps);
+    const spec = (await client.get<Stanza>(stanzas, key, { signal: signal() }))!.spec;
+    const [first, other] = spec.stanzaConfiguration.s3Repositories ?? [];
+    const change = async (mode: "Preview" | "Enforce"): Promise<void> => {
+      const s3Repositories = [
+        { ...first, retentionPolicy: { full: 1 } },
+        { ...other, retentionPolicy: { full: 1 } },
+      ];
+      const patch = { spec: { stanzaConfiguration: { s3Repositories }, retention: { mode } } };
+      const { metadata } = await client.patch(stanzas, key, patch, { type: "merge", signal: signal() });
+      await waitUntil("the change is seen", () => deps.stanzas.get(key)?.metadata.generation === metadata.generation);
+    };
+    // No WAL is taken while a repository is away.
+    await hand.run("backup", "--type=full", "--repo=1", "--no-archive-check");
+    await look(reconcile);
+    const before = await records();
+    const old = before.find(({ metadata }) => metadata.name === "nightly")!;
+    const listed = async (): Promise<readonly string[]> => {
+      const [info] = JSON.parse(await hand.run("info", "--output=json", "--repo=1")) as {
+        backup: { label: string }[];
+      }[];
+      return info?.backup.map(({ label }) => label) ?? [];
+    };
+
+    await change("Preview");
+    await retention(key, signal(), logger);
+    await look(reconcile);
+    expect((await shown()).retention).toMatchObject({
+      mode: "Preview",
+      // Repository 2 is still away.
+      summary: "Preview: 1 backup would go, repository 2 skipped",
+    });
+    expect((await shown()).retention?.plan?.[0]).toMatchObject({
+      repository: 1,
+      what: expect.stringContaining(old.spec.backupId ?? "?") as string,
+    });
+    expect(await listed()).toContain(old.spec.backupId);
+
+    await change("Enforce");
+    await retention(key, signal(), logger);
+    expect(await listed()).not.toContain(old.spec.backupId);
+    expect(await listed()).toHaveLength(1);
+    const gone = (): boolean => deps.backups.get({ namespace, name: "nightly" }) === undefined;
+    await waitUntil("its record is gone", gone);
+    await look(reconcile);
+    expect(gone()).toBe(true);
+    expect((await shown()).retention?.summary).toBe("Enforce: 1 backup removed, repository 2 skipped");
   });
 });

@@ -13,6 +13,8 @@ import {
 import { scheduleReconcile, scheduleSources } from "#controllers/backup-schedule/controller.ts";
 import { storeReconcile, storeSources } from "#controllers/object-store/controller.ts";
 import { stanzaReconcile, stanzaSources } from "#controllers/stanza/controller.ts";
+import { retentionDeadlineMs, retentionReconcile, retentionSources } from "#controllers/stanza/retention.ts";
+import { Retentions } from "#controllers/stanza/retentions.ts";
 import { tryRepository } from "#controllers/stanza/try-repository.ts";
 import type { StoreKey } from "#controllers/store-key.ts";
 import { Trigger } from "#controllers/trigger.ts";
@@ -47,6 +49,7 @@ export async function lead(deps: LeadDeps, signal: AbortSignal): Promise<void> {
   logger.info("leading");
   const own = createLeaderCaches(client, logger);
   const ownInformers: readonly Informer<KubeObject>[] = Object.values(own);
+  const mutexOf = createMutexes({ client, identity: pod, logger });
   const triggers = { lookAtStore: new Trigger(), lookAtStanza: new Trigger() };
   const shared = {
     ...deps.caches,
@@ -56,11 +59,9 @@ export async function lead(deps: LeadDeps, signal: AbortSignal): Promise<void> {
     access,
     openStore: deps.stores.open,
     openStanza: deps.stanzas.open,
-    openRepository: createOpenRepository({
-      stores: deps.stores,
-      stanzas: deps.stanzas,
-      mutexOf: createMutexes({ client, identity: pod, logger }),
-    }),
+    openRepository: createOpenRepository({ stores: deps.stores, stanzas: deps.stanzas, mutexOf }),
+    mutexOf,
+    retentions: new Retentions(),
     repositoryOf: repositoryOfStanza,
     tryRepository,
     events: createEventRecorder({ client, instance: pod, logger }),
@@ -74,6 +75,8 @@ export async function lead(deps: LeadDeps, signal: AbortSignal): Promise<void> {
   };
   const run = (name: string, sources: readonly Source[], reconcile: Reconcile, concurrency = 2) =>
     runController({ name, sources, reconcile, concurrency, logger }, signal);
+  const runLong = (name: string, sources: readonly Source[], reconcile: Reconcile, deadlineMs: number) =>
+    runController({ name, sources, reconcile, deadlineMs, concurrency: 2, logger }, signal);
 
   await Promise.all([
     ...ownInformers.map((informer) => informer.run(signal)),
@@ -87,7 +90,9 @@ export async function lead(deps: LeadDeps, signal: AbortSignal): Promise<void> {
     run("cluster", clusterSources(shared), clusterReconcile(shared)),
     // Each silent endpoint holds a worker for seconds: a dozen of them must not keep the others waiting.
     run("objectstore", storeSources(shared), storeReconcile(shared), 16),
-    run("stanza", stanzaSources(shared), stanzaReconcile(shared), 8),
+    // Each look runs a few processes beside us, in the memory that we have.
+    run("stanza", stanzaSources(shared), stanzaReconcile(shared), 4),
+    runLong("stanza-retention", retentionSources(shared), retentionReconcile(shared), retentionDeadlineMs),
     run("backup", backupSources(shared), backupReconcile(shared), 4),
     run("backupschedule", scheduleSources(shared), scheduleReconcile(shared)),
     run(

@@ -1,0 +1,161 @@
+// Retention of Stanzas: hourly, after each new backup and after a change of the spec, one repository after the other, under
+// the Lease. What came of it stands in the Stanza's status, which the look at the Stanza writes.
+import { apiVersion } from "#api/kinds.ts";
+import { stanzaLease } from "#api/names.ts";
+import type { InstanceReport } from "#api/gen/instance-report.ts";
+import type { Stanza } from "#api/gen/stanza.ts";
+import { sourceOf, ownKey, type Reconcile, type Source } from "#kube/controller.ts";
+import type { EventRecorder } from "#kube/events.ts";
+import type { Informer } from "#kube/informer.ts";
+import { MutexBusyError, type Mutex } from "#kube/mutex.ts";
+import { keyOf, type ObjectKey } from "#kube/object.ts";
+import type { BackupRecord, Catalog } from "#repository/catalog.ts";
+import { isPgbackrestError } from "#repository/pgbackrest/errors.ts";
+import { expireRepository } from "#repository/pgbackrest/expire.ts";
+import { inOneLine } from "#repository/pgbackrest/repository-state.ts";
+import { restoringFrom } from "../backup/restoring.ts";
+import type { StoreReading } from "../catalogs.ts";
+import type { Trigger } from "../trigger.ts";
+import { removeExpiredRecords, type ExpiredDeps } from "./expired-records.ts";
+import type { OpenedStanza, OpenStanza } from "./observe.ts";
+import {
+  dueAfterMs,
+  isPartial,
+  retentionStatus,
+  type RepositoryOutcome,
+  type RetentionMode,
+  type RetentionRun,
+} from "./retention-plan.ts";
+import type { Retentions } from "./retentions.ts";
+
+export interface RetentionDeps extends ExpiredDeps {
+  readonly stanzas: Informer<Stanza>;
+  readonly reports: Informer<InstanceReport>;
+  readonly retentions: Retentions;
+  readonly lookAtStanza: Trigger;
+  readonly openStanza: OpenStanza;
+  readonly mutexOf: (lease: Required<ObjectKey>) => Mutex;
+  readonly events: EventRecorder;
+}
+
+/** Also after each look, which may bring a new backup. */
+export const retentionSources = ({ stanzas, catalogs }: RetentionDeps): Source[] => [
+  sourceOf(stanzas, ownKey),
+  {
+    synced: async () => undefined,
+    subscribe: (enqueue) =>
+      catalogs.subscribe(({ kind, name, namespace }) => {
+        if (kind === "Stanza") enqueue({ name, ...(namespace !== undefined && { namespace }) });
+      }),
+    replay: () => undefined,
+  },
+];
+
+/** Of one run: a large repository takes long to remove from. */
+export const retentionDeadlineMs = 70 * 60_000;
+/** A backup may hold the Lease for hours. */
+const waitMs = 5_000;
+const busyAgainMs = 120_000;
+
+export function retentionReconcile(deps: RetentionDeps): Reconcile {
+  const runs = new Map<string, RetentionRun>();
+  return async (key, signal, logger) => {
+    const id = keyOf(key);
+    const stanza = deps.stanzas.get(key);
+    if (stanza === undefined || stanza.metadata.deletionTimestamp !== undefined) {
+      runs.delete(id);
+      return {};
+    }
+    // Nothing is planned before the repositories were read; the look that reads them brings us here again.
+    const reading = readingOf(deps, stanza);
+    const catalog = reading?.catalogs?.get(stanza.spec.stanzaConfiguration.name);
+    if (reading === undefined || catalog === undefined) return {};
+    const generation = stanza.metadata.generation ?? 1;
+    const newestBackup = catalog.backups.at(-1)?.id;
+    const afterMs = dueAfterMs({ last: runs.get(id), generation, newestBackup, now: new Date() });
+    if (afterMs > 0) return { requeueAfterMs: afterMs };
+    const mode = stanza.spec.retention?.mode ?? "Preview";
+    const opened = await deps.openStanza(stanza, signal);
+    const { name, namespace = "" } = stanza.metadata;
+    const mutex = deps.mutexOf({ namespace, name: stanzaLease(name) });
+    try {
+      const outcomes = await mutex.hold({ purpose: "retention", waitMs, signal }, (held) =>
+        runAll(opened, { mode, unread: reading.unread, restoring: restoringFrom(deps.reports), signal: held }),
+      );
+      const now = new Date();
+      runs.set(id, { at: now, generation, newestBackup, isPartial: isPartial(outcomes) });
+      const status = retentionStatus(mode, outcomes, now);
+      deps.retentions.set(stanza.metadata.uid ?? "", status);
+      logger.info({ summary: status.summary }, "retention ran");
+      const removed = recordsOf(outcomes, catalog);
+      if (removed.length > 0) {
+        await tell(deps, stanza, removed, signal);
+        await removeExpiredRecords(deps, { stanza, records: removed, logger, signal });
+      }
+      deps.lookAtStanza.fire(key);
+      return { requeueAfterMs: dueAfterMs({ last: runs.get(id), generation, newestBackup, now }) };
+    } catch (error) {
+      if (!(error instanceof MutexBusyError)) throw error;
+      logger.info({ why: error.message }, "retention waits");
+      return { requeueAfterMs: busyAgainMs };
+    }
+  };
+}
+
+function readingOf({ catalogs }: RetentionDeps, { metadata }: Stanza): StoreReading | undefined {
+  const { name, namespace } = metadata;
+  const reading = catalogs.get({ kind: "Stanza", name, ...(namespace !== undefined && { namespace }) });
+  return reading?.storeUid === metadata.uid ? reading : undefined;
+}
+
+interface RunOptions {
+  readonly mode: RetentionMode;
+  /** What the last look could not read is not asked again here. */
+  readonly unread: StoreReading["unread"];
+  readonly restoring: ReadonlySet<string>;
+  readonly signal: AbortSignal;
+}
+
+async function runAll(
+  { pgbackrest, config }: OpenedStanza,
+  { mode, unread, restoring, signal }: RunOptions,
+): Promise<readonly RepositoryOutcome[]> {
+  const keep = (id: string): string | undefined => (restoring.has(id) ? "it is being restored from" : undefined);
+  const outcomes: RepositoryOutcome[] = [];
+  for (const { key: repository } of config.repositories) {
+    const why = unread?.get(repository)?.message;
+    if (why !== undefined) {
+      outcomes.push({ kind: "skipped", repository, reason: "NotTrusted", why });
+      continue;
+    }
+    try {
+      outcomes.push(await expireRepository(pgbackrest, { repository, mode, keep, signal }));
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!isPgbackrestError(error)) throw error;
+      outcomes.push({ kind: "failed", repository, why: inOneLine(error.message) });
+    }
+  }
+  return outcomes;
+}
+
+/** Those that are in no repository any more. */
+function recordsOf(outcomes: readonly RepositoryOutcome[], { backups }: Catalog): readonly BackupRecord[] {
+  const gone = outcomes.flatMap((outcome) =>
+    outcome.kind === "removed" ? outcome.expired.backups.map(({ id }) => `${outcome.repository} ${id}`) : [],
+  );
+  return backups.filter(
+    ({ id, repository, alsoIn = [] }) => alsoIn.length === 0 && gone.includes(`${repository ?? 1} ${id}`),
+  );
+}
+
+async function tell(
+  { events }: RetentionDeps,
+  stanza: Stanza,
+  removed: readonly BackupRecord[],
+  signal: AbortSignal,
+): Promise<void> {
+  const message = `retention removed ${removed.map(({ id, repository }) => `${id} (repository ${repository})`).join(", ")}`;
+  const event = { type: "Normal", reason: "BackupsExpired", message: message.slice(0, 1000) } as const;
+  await events.record({ ...stanza, apiVersion, kind: "Stanza" }, event, signal);
+}
