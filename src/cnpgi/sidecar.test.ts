@@ -1,60 +1,27 @@
 // Pod and Job in testdata are what CloudNativePG 1.30.0 builds for the Cluster beside them. The .patch.yaml files are
 // ours; `vitest run -u` rewrites them, and the difference is to be read as what would restart every database.
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as fc from "fast-check";
-import { applyPatch } from "rfc6902";
 import { describe, expect, it } from "vitest";
 import { stringify } from "yaml";
-import { decodeCluster } from "#cnpg/cluster.ts";
-import type { SidecarConfig, StoreSidecarSettings } from "#cnpg/sidecar-config.ts";
-import { planInjection, sidecarName, type SidecarInputs, type Workload } from "./sidecar.ts";
-
-const testdata = join(import.meta.dirname, "testdata");
-const read = (name: string) => JSON.parse(readFileSync(join(testdata, name), "utf8"));
-
-// Objects of Kubernetes with the fields that a test happens to look at.
-// oxlint-disable-next-line typescript/no-explicit-any
-type Loose = any;
-
-const clusterJson: Loose = read("cluster.json");
-const aCluster = (spec: object = {}) => decodeCluster({ ...clusterJson, spec: { ...clusterJson.spec, ...spec } });
-const aPod = (change: (pod: Loose) => void = () => undefined): Loose => changed(read("pod.json"), change);
-const aJob = (change: (job: Loose) => void = () => undefined): Loose => changed(read("job.json"), change);
-
-function changed(object: Loose, change: (object: Loose) => void): Loose {
-  change(object);
-  return object;
-}
-
-const config: SidecarConfig = {
-  image: "ghcr.io/example/holdfast:1.2.3",
-  command: ["/usr/local/bin/node", "/app/instance.js"],
-  resources: { requests: { cpu: "10m", memory: "128Mi" } },
-  env: [],
-  logLevel: "info",
-};
-const inputs = (
-  settings: Record<string, StoreSidecarSettings> = {},
-  change: Partial<SidecarConfig> = {},
-): SidecarInputs => ({
-  config: { ...config, ...change },
-  settingsOf: ({ name }) => settings[name],
-});
-
-function inject(workload: Workload, cluster = aCluster(), given = inputs()) {
-  const injection = planInjection(workload, cluster, given);
-  if (injection.kind === "impossible") throw new Error(injection.why);
-  const after: Loose = structuredClone(workload);
-  expect(applyPatch(after, [...injection.operations]).filter((failure) => failure !== null)).toEqual([]);
-  return { after, ...injection };
-}
-
-const podSpec = (workload: Loose): Loose => (workload.kind === "Pod" ? workload.spec : workload.spec.template.spec);
-const sidecarOf = (workload: Loose): Loose =>
-  podSpec(workload).initContainers.find((container: Loose) => container.name === sidecarName);
-const envOf = (workload: Loose): Record<string, string> =>
-  Object.fromEntries(sidecarOf(workload).env.map(({ name, value }: Loose) => [name, value]));
+import type { StoreSidecarSettings } from "#cnpg/sidecar-config.ts";
+import { planInjection, type Workload } from "./sidecar.ts";
+import {
+  aCluster,
+  aJob,
+  aPod,
+  archivesToStanza,
+  clusterJson,
+  config,
+  envOf,
+  inject,
+  inputs,
+  podSpec,
+  recoversFromStanza,
+  sidecarOf,
+  testdata,
+  type Loose,
+} from "./testdata/workloads.ts";
 
 /** The layout of CNPG 1.31: bootstrap in the instance Pod, the API token as a mount. */
 function bootstrapsInPod(pod: Loose): void {
@@ -80,17 +47,6 @@ const layouts: readonly [string, Loose][] = [
   ["other-plugin", aPod(hasOtherPlugin)],
 ];
 
-const archivesToStanza = { plugins: [{ name: "holdfast.dev", parameters: { stanza: "main" } }] };
-const recoversFromStanza = {
-  externalClusters: [{ name: "origin", plugin: { name: "holdfast.dev", parameters: { stanza: "origin" } } }],
-};
-const spool = { size: "2Gi", storageClass: "fast" };
-const stanzaLayouts: readonly [string, Loose, object, Record<string, StoreSidecarSettings>][] = [
-  ["stanza-pod", aPod(), archivesToStanza, {}],
-  ["stanza-pod-with-volume", aPod(), archivesToStanza, { main: { spool } }],
-  ["stanza-job", aJob(), recoversFromStanza, { origin: { spool: { size: "500Mi" } } }],
-];
-
 describe("the patch", () => {
   it.each(layouts)("of the layout %s is the one that was reviewed", async (name, workload) => {
     const text = stringify(inject(workload).operations, { aliasDuplicateObjects: false });
@@ -101,13 +57,6 @@ describe("the patch", () => {
     const { after, operations } = inject(workload);
     expect(operations).not.toEqual([]);
     expect(inject(after).operations).toEqual([]);
-  });
-
-  it.each(stanzaLayouts)("of the layout %s is the one that was reviewed", async (name, workload, spec, settings) => {
-    const { operations, after } = inject(workload, aCluster(spec), inputs(settings));
-    const text = stringify(operations, { aliasDuplicateObjects: false });
-    await expect(text).toMatchFileSnapshot(join(testdata, `${name}.patch.yaml`));
-    expect(inject(after, aCluster(spec), inputs(settings)).operations).toEqual([]);
   });
 
   it("leaves the input as it was", () => {
@@ -129,7 +78,10 @@ describe("the patch", () => {
     const layout = fc.constantFrom(...layouts.map(([, workload]) => workload));
     const image = fc.constantFrom("a:1", "b:2");
     const cluster = fc.constantFrom(aCluster(), aCluster(archivesToStanza), aCluster(recoversFromStanza));
-    const volume = fc.option(fc.constantFrom({ size: "1Gi" }, { size: "1024Mi" }, spool), { nil: undefined });
+    const volume = fc.option(
+      fc.constantFrom({ size: "1Gi" }, { size: "1024Mi" }, { size: "2Gi", storageClass: "fast" }),
+      { nil: undefined },
+    );
     const state = fc.record({ cluster, settings, volume });
     fc.assert(
       fc.property(layout, state, state, image, (workload, before, now, name) => {
@@ -254,49 +206,6 @@ describe("where the sidecar goes", () => {
     expect(after.spec.volumes).toEqual([{ name: "plugins", emptyDir: {} }]);
     expect(order(after)).toEqual(["holdfast"]);
     expect(inject(after).operations).toEqual([]);
-  });
-});
-
-describe("the spool's volume", () => {
-  const volumeOf = (workload: Loose): Loose =>
-    podSpec(workload).volumes.find(({ name }: Loose) => name === "holdfast-spool");
-  const injected = (spec: object, settings: Record<string, StoreSidecarSettings> = {}) =>
-    inject(aPod(), aCluster(spec), inputs(settings)).after;
-
-  it("is seen by the sidecar alone", () => {
-    const { containers, initContainers } = injected(archivesToStanza).spec;
-    const others = [...containers, ...initContainers.filter(({ name }: Loose) => name !== sidecarName)];
-    const mount = { name: "holdfast-spool", mountPath: "/spool" };
-    expect(sidecarOf(injected(archivesToStanza)).volumeMounts).toContainEqual(mount);
-    for (const { volumeMounts = [] } of others) expect(volumeMounts).not.toContainEqual(mount);
-  });
-
-  it("is there for a Stanza that is only recovered from or followed, and not for ObjectStores", () => {
-    expect(volumeOf(injected(recoversFromStanza))).toEqual({ name: "holdfast-spool", emptyDir: { sizeLimit: "1Gi" } });
-    expect(volumeOf(injected({}))).toBeUndefined();
-  });
-
-  it("is what the Stanza says that the Cluster archives to, whatever its source says", () => {
-    const both = { ...archivesToStanza, ...recoversFromStanza };
-    expect(volumeOf(injected(both, { origin: { spool } }))).toHaveProperty("emptyDir");
-    expect(volumeOf(injected(both, { main: { spool } }))).toHaveProperty("ephemeral");
-  });
-
-  it("is left as it is in the words that CloudNativePG sends it back in", () => {
-    const settings = { main: { spool: { size: "2048Mi" } } };
-    const pod = injected(archivesToStanza, settings);
-    volumeOf(pod).ephemeral.volumeClaimTemplate = {
-      metadata: { creationTimestamp: null },
-      spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "2Gi" } } },
-    };
-    expect(inject(pod, aCluster(archivesToStanza), inputs(settings)).operations).toEqual([]);
-  });
-
-  it("follows the Stanza's settings as the container does", () => {
-    const settings = { main: { resources: { limits: { memory: "1Gi" } }, logLevel: "debug" as const } };
-    const pod = injected(archivesToStanza, settings);
-    expect(sidecarOf(pod).resources).toEqual({ limits: { memory: "1Gi" } });
-    expect(envOf(pod)).toMatchObject({ HOLDFAST_LOG_LEVEL: "debug" });
   });
 });
 

@@ -20,7 +20,7 @@ export async function isSettingsFileReadOnly(
     parameters: [`backup/${pgbackrest.config.stanza}/${label}/backup.manifest`],
     repository,
     deadlineMs: manifestMs,
-    onLine: modes.read,
+    onLine: (line) => modes.read(line),
     signal,
   });
   return modes.isReadOnly();
