@@ -230,7 +230,7 @@ describe("a Cluster with a Stanza", () => {
       namespace,
       "--tail=-1",
       "-l",
-      "cnpg.io/podRole=instance",
+      "cnpg.io/podRole=instance,cnpg.io/cluster=pg",
       "-c",
       "holdfast",
     ]);
