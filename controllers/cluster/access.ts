@@ -7,6 +7,7 @@ import type { ObjectStore } from "#api/gen/object-store.ts";
 import type { InstanceReport } from "#api/gen/instance-report.ts";
 import type { Stanza } from "#api/gen/stanza.ts";
 import type { KubeObject, OwnerReference } from "#kube/object.ts";
+import type { SecretSelector } from "#store/resolve.ts";
 
 export interface AccessInput {
   readonly cluster: { readonly namespace: string; readonly name: string; readonly uid: string };
@@ -107,7 +108,10 @@ export function secretsOf(store: ObjectStore): string[] {
 }
 
 /** The same of a Stanza. */
-export function secretsOfStanza({ spec: { stanzaConfiguration } }: Stanza): string[] {
+const secretsOfStanza = (stanza: Stanza): string[] => selectorsOfStanza(stanza).map(({ name }) => name);
+
+/** Every key of a Secret that a Stanza refers to, each once. */
+export function selectorsOfStanza({ spec: { stanzaConfiguration } }: Stanza): readonly SecretSelector[] {
   const { s3Repositories = [], azureRepositories = [] } = stanzaConfiguration;
   const selectors = [
     ...s3Repositories.flatMap(({ secretRef }) => [secretRef?.accessKeyId, secretRef?.secretAccessKey]),
@@ -117,7 +121,8 @@ export function secretsOfStanza({ spec: { stanzaConfiguration } }: Stanza): stri
       cipherConfig?.encryptionPass,
     ]),
   ];
-  return selectors.flatMap((selector) => (selector === undefined ? [] : [selector.name]));
+  const given = selectors.flatMap((selector) => selector ?? []);
+  return [...new Map(given.map(({ name, key }) => [`${name}/${key}`, { name, key }])).values()];
 }
 
 const sorted = (names: readonly string[]): string[] => [...new Set(names)].sort();

@@ -31,7 +31,9 @@ import {
 } from "./observe.ts";
 import { planStanza, primaryOf, type StanzaPlan } from "./plan.ts";
 import { problemIn } from "./repository-problem.ts";
-import type { Retentions } from "./retentions.ts";
+import type { Findings } from "./findings.ts";
+import type { RetentionStatus } from "./retention-plan.ts";
+import type { VerificationStatus } from "./verification.ts";
 import type { Look } from "./terms.ts";
 
 export interface StanzaDeps {
@@ -42,7 +44,8 @@ export interface StanzaDeps {
   readonly clusters: Informer<KubeObject>;
   readonly reports: Informer<InstanceReport>;
   readonly catalogs: Catalogs;
-  readonly retentions: Retentions;
+  readonly retentions: Findings<RetentionStatus>;
+  readonly verifications: Findings<VerificationStatus>;
   readonly lookAtStanza: Trigger;
   readonly openStanza: OpenStanza;
   readonly tryRepository: TryRepository;
@@ -143,9 +146,9 @@ const isReady = ({ status }: Stanza): boolean =>
   status?.conditions?.some(({ type, status: is }) => type === "Ready" && is === "True") ?? false;
 
 /** What other controllers found out about it: this one alone writes the status. */
-const carried = ({ retentions }: StanzaDeps, { metadata, status }: Stanza) => {
-  const retention = retentions.get(metadata.uid ?? "") ?? status?.retention;
-  const verification = status?.verification;
+const carried = ({ retentions, verifications }: StanzaDeps, { metadata: { uid = "" }, status }: Stanza) => {
+  const retention = retentions.get(uid) ?? status?.retention;
+  const verification = verifications.get(uid) ?? status?.verification;
   return { ...(retention && { retention }), ...(verification && { verification }) };
 };
 

@@ -25,13 +25,14 @@ import {
   type RepositoryOutcome,
   type RetentionMode,
   type RetentionRun,
+  type RetentionStatus,
 } from "./retention-plan.ts";
-import type { Retentions } from "./retentions.ts";
+import type { Findings } from "./findings.ts";
 
 export interface RetentionDeps extends ExpiredDeps {
   readonly stanzas: Informer<Stanza>;
   readonly reports: Informer<InstanceReport>;
-  readonly retentions: Retentions;
+  readonly retentions: Findings<RetentionStatus>;
   readonly lookAtStanza: Trigger;
   readonly openStanza: OpenStanza;
   readonly mutexOf: (lease: Required<ObjectKey>) => Mutex;

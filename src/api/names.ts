@@ -21,6 +21,8 @@ export const stanzaLease = (stanza: string): string => `holdfast-stanza-${stanza
 export const annotations = {
   /** On our Backup that a schedule made: the planned time of the run. */
   planned: "holdfast.dev/planned",
+  /** On a Stanza: any value that is new asks for a verification of its repositories. */
+  verify: "holdfast.dev/verify",
 } as const;
 
 /**

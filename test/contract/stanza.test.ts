@@ -2,7 +2,7 @@
 // pgBackRest itself filled: two MinIOs behind TLS.
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { parse } from "yaml";
 import type { Archive } from "#api/gen/archive.ts";
 import type { Backup } from "#api/gen/backup.ts";
@@ -15,7 +15,10 @@ import { backupReconcile } from "#controllers/backup/controller.ts";
 import { Catalogs } from "#controllers/catalogs.ts";
 import { stanzaReconcile, type StanzaDeps } from "#controllers/stanza/controller.ts";
 import { retentionReconcile, type RetentionDeps } from "#controllers/stanza/retention.ts";
-import { Retentions } from "#controllers/stanza/retentions.ts";
+import { Findings } from "#controllers/stanza/findings.ts";
+import type { RetentionStatus } from "#controllers/stanza/retention-plan.ts";
+import { jobs, verificationReconcile, type VerificationStatus } from "#controllers/stanza/verification.ts";
+import { verifyJobName, type Job } from "#controllers/stanza/verify-job.ts";
 import { tryRepository } from "#controllers/stanza/try-repository.ts";
 import { Trigger } from "#controllers/trigger.ts";
 import type { KubeClient } from "#kube/client.ts";
@@ -24,6 +27,7 @@ import { createInformer } from "#kube/informer.ts";
 import { leases, type Lease } from "#kube/leader.ts";
 import type { KubeObject, Resource } from "#kube/object.ts";
 import { createLogger } from "#observe/logger.ts";
+import { openStore } from "#store/open.ts";
 import { createMutexes } from "../../src/cmd/operator/mutexes.ts";
 import { createOpenRepository, repositoryOfStanza } from "../../src/cmd/operator/repositories.ts";
 import { createOperatorStanzas, type OperatorStanzas } from "../../src/cmd/operator/stanzas.ts";
@@ -31,6 +35,7 @@ import { createOperatorStores, type OperatorStores } from "../../src/cmd/operato
 import { type ApiServer, startApiServer, waitUntil } from "./api-server.ts";
 import { adminClient, configMaps, definitions, signal } from "./kube-widget.ts";
 import { minioRegion, startMinio, type Minio } from "./minio.ts";
+import { runVerifyProgram } from "./verify-program.ts";
 import { imageProgram, usePgbackrest, type ByHand, type TestStanza } from "./pgbackrest-fixture.ts";
 
 const fixture = usePgbackrest();
@@ -92,7 +97,8 @@ beforeAll(async () => {
     ...informers,
     client,
     catalogs: new Catalogs(),
-    retentions: new Retentions(),
+    retentions: new Findings<RetentionStatus>(),
+    verifications: new Findings<VerificationStatus>(),
     mutexOf,
     lookAtStanza: new Trigger(),
     lookAt: () => undefined,
@@ -215,6 +221,12 @@ describe("a Stanza", () => {
     expect(made.map(({ metadata }) => metadata.name)).toContain("nightly");
     expect(made).toHaveLength(3);
 
+    // A look that finds nothing new writes nothing.
+    const version = async () => (await client.get(stanzas, key, { signal: signal() }))?.metadata.resourceVersion;
+    const before = await version();
+    await look(reconcile);
+    expect(await version()).toBe(before);
+
     await second.stop();
     const away = stanzaReconcile(deps);
     await look(away);
@@ -335,5 +347,38 @@ describe("a Stanza", () => {
     await look(reconcile);
     expect(gone()).toBe(true);
     expect((await shown()).retention?.summary).toBe("Enforce: 1 backup removed, repository 2 skipped");
+  });
+
+  it("is verified on demand by a Job that the API server takes, whose program tells damage from what is whole", async () => {
+    const patch = { metadata: { annotations: { "holdfast.dev/verify": "today" } } };
+    await client.patch(stanzas, key, patch, { type: "merge", signal: signal() });
+    await waitUntil("the request is seen", () => deps.stanzas.get(key)?.metadata.annotations !== undefined);
+    await verificationReconcile({ ...deps, jobImage: () => ({ image: "holdfast" }) })(key, signal(), logger);
+    expect(deps.verifications.get(deps.stanzas.get(key)?.metadata.uid ?? "")).toMatchObject({ state: "Running" });
+    const name = verifyJobName(deps.stanzas.get(key)!, "today");
+    const job = (await client.get<Job>(jobs, { namespace, name }, { signal: signal() }))!;
+    const login = { namespace, name: "login" };
+    const secret = (await client.get<KubeObject & { data: Record<string, string> }>(secrets, login, {
+      signal: signal(),
+    }))!.data;
+    // Only the repository that is there.
+    const narrow = ({ stanzaConfiguration, ...rest }: Stanza["spec"]): Stanza["spec"] => {
+      const s3Repositories = stanzaConfiguration.s3Repositories?.slice(0, 1) ?? [];
+      return { ...rest, stanzaConfiguration: { ...stanzaConfiguration, s3Repositories } };
+    };
+    const verdict = () => runVerifyProgram({ job, secret, narrow });
+    expect(await verdict()).toMatchObject({ state: "Passed" });
+
+    const { minio, path: repoPath } = stanza.repositories[0]!;
+    const store = await openStore(minio.config({ prefix: `${repoPath.slice(1)}/` }));
+    onTestFinished(() => store.close());
+    const entries = await Array.fromAsync(store.list(`backup/${stanza.name}/`, { signal: signal() }));
+    const file = entries.find((entry) => entry.kind === "object" && entry.key.includes("/pg_data/PG_VERSION"));
+    if (file?.kind !== "object") throw new Error("the backup has no PG_VERSION");
+    await store.put(file.key, Buffer.from("not what was backed up"), { signal: signal() });
+    expect(await verdict()).toMatchObject({
+      state: "Failed",
+      message: expect.stringMatching(/^repository 1: backup \S+F is damaged/) as string,
+    });
   });
 });

@@ -1,4 +1,5 @@
 // Everything that only one replica does: the controllers, with the caches that only they read.
+import { parseSidecarConfig, sidecarConfigName } from "#cnpg/sidecar-config.ts";
 import { backupReconcile, backupSources } from "#controllers/backup/controller.ts";
 import { mirrorReconcile } from "#controllers/backup/mirror.ts";
 import { Catalogs } from "#controllers/catalogs.ts";
@@ -14,7 +15,13 @@ import { scheduleReconcile, scheduleSources } from "#controllers/backup-schedule
 import { storeReconcile, storeSources } from "#controllers/object-store/controller.ts";
 import { stanzaReconcile, stanzaSources } from "#controllers/stanza/controller.ts";
 import { retentionDeadlineMs, retentionReconcile, retentionSources } from "#controllers/stanza/retention.ts";
-import { Retentions } from "#controllers/stanza/retentions.ts";
+import { Findings } from "#controllers/stanza/findings.ts";
+import type { RetentionStatus } from "#controllers/stanza/retention-plan.ts";
+import {
+  verificationReconcile,
+  verificationSources,
+  type VerificationStatus,
+} from "#controllers/stanza/verification.ts";
 import { tryRepository } from "#controllers/stanza/try-repository.ts";
 import type { StoreKey } from "#controllers/store-key.ts";
 import { Trigger } from "#controllers/trigger.ts";
@@ -61,7 +68,12 @@ export async function lead(deps: LeadDeps, signal: AbortSignal): Promise<void> {
     openStanza: deps.stanzas.open,
     openRepository: createOpenRepository({ stores: deps.stores, stanzas: deps.stanzas, mutexOf }),
     mutexOf,
-    retentions: new Retentions(),
+    retentions: new Findings<RetentionStatus>(),
+    verifications: new Findings<VerificationStatus>(),
+    jobImage: () => {
+      const found = deps.caches.sidecarConfig.get({ namespace, name: sidecarConfigName });
+      return found && parseSidecarConfig(found);
+    },
     repositoryOf: repositoryOfStanza,
     tryRepository,
     events: createEventRecorder({ client, instance: pod, logger }),
@@ -93,6 +105,7 @@ export async function lead(deps: LeadDeps, signal: AbortSignal): Promise<void> {
     // Each look runs a few processes beside us, in the memory that we have.
     run("stanza", stanzaSources(shared), stanzaReconcile(shared), 4),
     runLong("stanza-retention", retentionSources(shared), retentionReconcile(shared), retentionDeadlineMs),
+    run("stanza-verification", verificationSources(shared), verificationReconcile(shared)),
     run("backup", backupSources(shared), backupReconcile(shared), 4),
     run("backupschedule", scheduleSources(shared), scheduleReconcile(shared)),
     run(
