@@ -1,6 +1,6 @@
 // Looks at each store in turn, says in its status whether it can be used, keeps an Archive for each server in it, and
 // makes records for backups that have none.
-import { apiVersion, archives as archiveKind, objectStores } from "#api/kinds.ts";
+import { archives as archiveKind, objectStores } from "#api/kinds.ts";
 import type { Archive } from "#api/gen/archive.ts";
 import type { Backup } from "#api/gen/backup.ts";
 import type { InstanceReport } from "#api/gen/instance-report.ts";
@@ -11,6 +11,7 @@ import type { EventRecorder } from "#kube/events.ts";
 import type { Informer } from "#kube/informer.ts";
 import { keyOf, type KubeObject } from "#kube/object.ts";
 import { createStatusWriter, type StatusWriter } from "#kube/status-writer.ts";
+import { announceReady } from "../announce.ts";
 import { livingClusters, reportNews } from "../archive/living.ts";
 import { deletedRecords, makeRecords } from "../archive/make-records.ts";
 import { keepMeasurements, statusOf } from "../archive/status.ts";
@@ -136,15 +137,7 @@ async function writeStore(
   events: EventRecorder,
   { store, plan, now, signal }: StoreWrite,
 ): Promise<void> {
-  const before = store.status?.conditions?.find(({ type }) => type === "Ready");
   const status = { ...plan.facts, ...statusOf(store, plan.verdicts, now) };
   await writer.write(store, keepMeasurements(store.status, status, "lastCheckedTime", now), signal);
-  const ready = plan.verdicts.find(({ type }) => type === "Ready");
-  if (ready === undefined || (before?.status === ready.status && before.reason === ready.reason)) return;
-  const event = {
-    type: ready.status === "True" ? "Normal" : "Warning",
-    reason: ready.reason,
-    message: ready.message,
-  } as const;
-  await events.record({ ...store, apiVersion, kind: "ObjectStore" }, event, signal);
+  await announceReady(events, { kind: "ObjectStore", object: store, verdicts: plan.verdicts }, signal);
 }

@@ -1,6 +1,6 @@
 // Looks at each Stanza in turn, says in its status how its repositories stand, keeps the Archive that stands for it, and
 // makes records for backups that have none.
-import { apiVersion, archives as archiveKind, stanzas as stanzaKind } from "#api/kinds.ts";
+import { archives as archiveKind, stanzas as stanzaKind } from "#api/kinds.ts";
 import type { Archive } from "#api/gen/archive.ts";
 import type { Backup } from "#api/gen/backup.ts";
 import type { InstanceReport } from "#api/gen/instance-report.ts";
@@ -12,6 +12,7 @@ import type { Informer } from "#kube/informer.ts";
 import { keyOf, type KubeObject } from "#kube/object.ts";
 import { createStatusWriter } from "#kube/status-writer.ts";
 import type { Repository } from "#repository/repository.ts";
+import { announceReady } from "../announce.ts";
 import { livingClusters, reportNews } from "../archive/living.ts";
 import { deletedRecords, makeRecords } from "../archive/make-records.ts";
 import { keepMeasurements, statusOf } from "../archive/status.ts";
@@ -29,7 +30,7 @@ import {
   type Preflight,
   type TryRepository,
 } from "./observe.ts";
-import { planStanza, primaryOf, type StanzaPlan } from "./plan.ts";
+import { planStanza, primaryOf } from "./plan.ts";
 import { problemIn } from "./repository-problem.ts";
 import type { Findings } from "./findings.ts";
 import type { RetentionStatus } from "./retention-plan.ts";
@@ -132,7 +133,7 @@ export function stanzaReconcile(deps: StanzaDeps): Reconcile {
     });
     const status = { ...plan.facts, ...carried(deps, stanza), ...statusOf(stanza, plan.verdicts, now) };
     await stanzaStatus.write(stanza, keepMeasurements(stanza.status, status, "lastCheckedTime", now), signal);
-    await announce(deps.events, stanza, plan, signal);
+    await announceReady(deps.events, { kind: "Stanza", object: stanza, verdicts: plan.verdicts }, signal);
     const written = { store: { kind: "Stanza", object: stanza }, writer: archiveStatus, now, signal } as const;
     for (const planned of plan.archives) await writeArchive(deps, { ...written, planned });
     const isWhole = look.kind === "looked" && look.repositories.every(({ isRead }) => isRead);
@@ -167,16 +168,4 @@ function readingOf(stanza: Stanza, look: Look) {
     });
   const { name } = stanza.spec.stanzaConfiguration;
   return { catalogs: new Map([[name, { ...mergeCatalogs(read), server: name }]]), unread: new Map(unread) };
-}
-
-async function announce(events: EventRecorder, stanza: Stanza, plan: StanzaPlan, signal: AbortSignal): Promise<void> {
-  const before = stanza.status?.conditions?.find(({ type }) => type === "Ready");
-  const ready = plan.verdicts.find(({ type }) => type === "Ready");
-  if (ready === undefined || (before?.status === ready.status && before.reason === ready.reason)) return;
-  const event = {
-    type: ready.status === "True" ? "Normal" : "Warning",
-    reason: ready.reason,
-    message: ready.message,
-  } as const;
-  await events.record({ ...stanza, apiVersion, kind: "Stanza" }, event, signal);
 }

@@ -156,16 +156,14 @@ describe("the Job", () => {
   });
 
   it("has each Secret's key by reference and no value of one", () => {
-    const [container] = (job.spec as { template: { spec: { containers: { env: object[] }[] } } }).template.spec
-      .containers;
+    const [container] = (job.spec as { template: { spec: { containers: { env: { value?: string }[] }[] } } }).template
+      .spec.containers;
     const references = ["id", "key", "ca", "passphrase"].map((key, index) => ({
       name: `STANZA_SECRET_${index}`,
       valueFrom: { secretKeyRef: selector(key) },
     }));
     expect(container?.env.slice(2)).toEqual(references);
-    expect(JSON.parse((container?.env[1] as { value?: string } | undefined)?.value ?? "")).toEqual(
-      ["id", "key", "ca", "passphrase"].map(selector),
-    );
+    expect(JSON.parse(container?.env[1]?.value ?? "")).toEqual(["id", "key", "ca", "passphrase"].map(selector));
   });
 
   it("has a name of its own for each request", () => {
