@@ -7,6 +7,7 @@ import { summariseReady } from "#kube/conditions.ts";
 import type { Verdict } from "../verdict.ts";
 import type { Problem } from "../opening-problem.ts";
 import { problemIn } from "./repository-problem.ts";
+import type { RepositoryGap } from "./wal-gaps.ts";
 import type { Look, ObservedRepository } from "./terms.ts";
 
 export interface ConditionInput {
@@ -16,9 +17,17 @@ export interface ConditionInput {
   readonly newestBefore?: SegmentName;
   /** When pg_wal is full while WAL waits in it, where that can be told. */
   readonly forecast?: string;
+  /** WAL that repositories will never have. */
+  readonly gaps?: readonly RepositoryGap[];
 }
 
-export function stanzaConditions({ look, generation, newestBefore, forecast }: ConditionInput): readonly Verdict[] {
+export function stanzaConditions({
+  look,
+  generation,
+  newestBefore,
+  forecast,
+  gaps = [],
+}: ConditionInput): readonly Verdict[] {
   if (look.kind === "unopened") return unopened(look.problem);
   const { repositories } = look;
   const reachable = repositoriesReachable(repositories);
@@ -27,7 +36,7 @@ export function stanzaConditions({ look, generation, newestBefore, forecast }: C
     ready(reachable, created, generation),
     created,
     reachable,
-    redundant(repositories, newestBefore, forecast),
+    gaps[0] === undefined ? redundant(repositories, newestBefore, forecast) : gapped(gaps[0]),
     encrypted(repositories),
   ];
 }
@@ -109,6 +118,14 @@ function stanzaCreated(repositories: readonly ObservedRepository[]): Verdict {
     };
   return good("StanzaCreated", "the stanza is in every repository");
 }
+
+/** WAL that only PostgreSQL had, and has no more: what follows it needs a backup that lies behind it. */
+const gapped = ({ repository, first }: RepositoryGap): Verdict =>
+  bad(
+    "Redundant",
+    "WALGap",
+    `repository ${repository} lacks segment ${first}, given up when WAL outgrew archive.pushQueueMax: make a Backup with type full and selectedRepository ${repository}`,
+  );
 
 function redundant(
   repositories: readonly ObservedRepository[],

@@ -10,13 +10,11 @@ import { isPgbackrestError } from "#repository/pgbackrest/errors.ts";
 import { readInfo, type PgbackrestInfo } from "#repository/pgbackrest/info.ts";
 import { ownerOf } from "#repository/pgbackrest/owner.ts";
 import type { Pgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
-import { recoveryWindow } from "#repository/recovery-window.ts";
 import type { NewestWal, Repository } from "#repository/repository.ts";
 import { withDeadline } from "#std/abort.ts";
 import type { Check, CheckName } from "#store/check.ts";
 import { isStoreError } from "#store/errors.ts";
 import { outOfTime, problemOf, type Problem } from "../opening-problem.ts";
-import { mergeCatalogs } from "./merge.ts";
 import type { ArchiveEnd, Look, ObservedRepository, RepositoryContent } from "./terms.ts";
 
 export interface OpenedStanza {
@@ -224,10 +222,13 @@ function endOf(
 ): { readonly end?: ArchiveEnd } {
   const name = newestSegment(repositories);
   if (name === undefined) return {};
-  const isSame = newestWal?.name === name;
-  const newest = { name, ...(newestWal?.commitTime !== undefined && { commitTime: newestWal.commitTime }) };
-  const window = recoveryWindow({ catalog: mergeCatalogs(repositories), newestWal: newest });
-  return { end: { name, window, ...(isSame && newestWal !== undefined && { storedAt: newestWal.storedAt }) } };
+  return {
+    end: {
+      name,
+      ...(newestWal?.commitTime !== undefined && { commitTime: newestWal.commitTime }),
+      ...(newestWal?.name === name && { storedAt: newestWal.storedAt }),
+    },
+  };
 }
 
 /** The newest that any repository has. */

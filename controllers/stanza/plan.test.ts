@@ -134,6 +134,34 @@ describe("a Stanza", () => {
     expect(verdict(again(segment(8)), "Redundant")).toMatchObject({ status: "False", reason: "RepositoryBehind" });
   });
 
+  it("names WAL that was given up, and asks for the full backup that makes up for it", () => {
+    const gap = { segment: segment(5), repositories: [2], at: "2026-11-21T11:00:00Z" };
+    const clusters = [{ name: "pg", report: report({ gaps: [gap] }) }];
+    const behind = (beginWal: SegmentName) => repository(2, { content: content([record("F", 2, { beginWal })]) });
+    const seen = (second: ObservedRepository) =>
+      verdict(plan(looked(repository(1), second), { clusters }), "Redundant");
+    expect(seen(behind(segment(3)))).toMatchObject({ status: "False", reason: "WALGap" });
+    expect(seen(behind(segment(3)))?.message).toMatch(/repository 2 lacks segment \w+05, .*selectedRepository 2$/);
+    expect(seen(behind(segment(6)))).toMatchObject({ status: "True" });
+  });
+
+  it("reaches back over no WAL that every repository lacks", () => {
+    const backups = [
+      record("A", 1, { beginWal: segment(2), endWal: segment(3), endTime: new Date("2026-11-18T00:00:00Z") }),
+      record("B", 1, { beginWal: segment(6), endWal: segment(7), endTime: new Date("2026-11-19T00:00:00Z") }),
+    ];
+    const look = { ...looked(repository(1, { content: content(backups) })), end: { name: segment(9) } };
+    const from = (repositories: number[]) => {
+      const gap = { segment: segment(5), repositories, at: "2026-11-21T11:00:00Z" };
+      return plan(look, { clusters: [{ name: "pg", report: report({ gaps: [gap] }) }] }).facts;
+    };
+    expect(from([])).toMatchObject({ windowFrom: "2026-11-18T00:00:00Z", windowTo: "2026-11-19T00:00:00Z" });
+    expect(from([1])).toMatchObject({
+      windowFrom: "2026-11-19T00:00:00Z",
+      repositories: [{ windowFrom: "2026-11-19T00:00:00Z" }],
+    });
+  });
+
   it("is encrypted only when every repository is", () => {
     const plain = repository(2, { content: content([], { encrypted: false }) });
     expect(verdict(plan(looked(repository(1), plain)), "Encrypted")).toMatchObject({

@@ -4,6 +4,7 @@ import { shortHash } from "#api/names.ts";
 import type { Archive } from "#api/gen/archive.ts";
 import type { Backup } from "#api/gen/backup.ts";
 import type { Stanza } from "#api/gen/stanza.ts";
+import { recoveryWindow, type RecoveryWindow } from "#repository/recovery-window.ts";
 import { parseSegmentName, type SegmentName } from "#postgres/segment.ts";
 import { primaryEntry } from "../archive/conditions.ts";
 import {
@@ -20,11 +21,12 @@ import { timestamp } from "../backup/status.ts";
 import type { Problem } from "../opening-problem.ts";
 import type { Verdict } from "../verdict.ts";
 import { stanzaConditions } from "./conditions.ts";
-import { forecast, type WalSample } from "./forecast.ts";
+import { forecast, type Entry, type WalSample } from "./forecast.ts";
 import { formerStatus } from "./former-status.ts";
 import { mergeCatalogs } from "./merge.ts";
 import { describeRepositories } from "./repositories-status.ts";
 import { problemIn } from "./repository-problem.ts";
+import { gapsEverywhere, gapsIn, openGaps } from "./wal-gaps.ts";
 import type { Look, ObservedRepository, RepositoryStatus, Status } from "./terms.ts";
 
 export interface ObservedStanza {
@@ -58,16 +60,18 @@ export function planStanza(observed: ObservedStanza): StanzaPlan {
   const { repositories } = look;
   const primary = primaryOf(observed);
   const told = forecast(observed.walBefore, primary);
+  const gaps = gapsIn(entriesOf(observed));
   const newestBefore = newestOf(stanza.status?.repositories ?? []);
   const verdicts = stanzaConditions({
     look,
     generation,
     ...(newestBefore !== undefined && { newestBefore }),
     ...(told !== undefined && { forecast: told }),
+    gaps: openGaps(gaps, repositories),
   });
   const isReady = verdicts.some(({ type, status }) => type === "Ready" && status === "True");
   const input = archiveInput(observed, repositories);
-  const rows = describeRepositories(repositories, stanza.status?.repositories ?? []);
+  const rows = describeRepositories(repositories, stanza.status?.repositories ?? [], gaps);
   return {
     facts: { lastCheckedTime: timestamp(now), ...summary(observed, look, rows) },
     verdicts,
@@ -87,6 +91,21 @@ const requeueReadyMs = ({ metadata }: Stanza): number =>
 
 export const primaryOf = ({ clusters }: Pick<ObservedStanza, "clusters">) =>
   clusters[0]?.report && primaryEntry(clusters[0].report);
+
+const entriesOf = ({ clusters }: ObservedStanza): readonly Entry[] =>
+  Object.values(clusters[0]?.report?.status?.instances ?? {});
+
+/** Nothing without an end of the archive: then not even a backup is known to have its WAL. */
+function windowOf(observed: ObservedStanza, repositories: readonly ObservedRepository[]): RecoveryWindow {
+  const end = observed.look.kind === "looked" ? observed.look.end : undefined;
+  if (end === undefined) return {};
+  const { name, commitTime } = end;
+  return recoveryWindow({
+    catalog: mergeCatalogs(repositories),
+    newestWal: { name, ...(commitTime !== undefined && { commitTime }) },
+    gaps: gapsEverywhere(gapsIn(entriesOf(observed)), repositories.length),
+  });
+}
 
 function withoutLook({ stanza, archives, look, now }: ObservedStanza, problem: Problem): StanzaPlan {
   const { conditions: _old, observedGeneration: _seen, checks: _checks, ...previous } = stanza.status ?? {};
@@ -108,12 +127,10 @@ const newestOf = (rows: readonly RepositoryStatus[]): SegmentName | undefined =>
     .toSorted()
     .at(-1);
 
-function archiveInput(
-  { stanza, look, clusters, now }: ObservedStanza,
-  repositories: readonly ObservedRepository[],
-): ArchiveInput {
+function archiveInput(observed: ObservedStanza, repositories: readonly ObservedRepository[]): ArchiveInput {
+  const { stanza, look, clusters, now } = observed;
   const { end, owner } = look.kind === "looked" ? look : {};
-  const { windowFrom, windowTo } = end?.window ?? {};
+  const { windowFrom, windowTo } = windowOf(observed, repositories);
   return {
     store: { kind: "Stanza", object: stanza },
     server: {
@@ -172,10 +189,11 @@ const readNow = (repositories: readonly ObservedRepository[]) =>
   mergeCatalogs(repositories.filter(({ isRead }) => isRead));
 
 function summary(
-  { stanza, clusters }: ObservedStanza,
-  { repositories, end }: Extract<Look, { kind: "looked" }>,
+  observed: ObservedStanza,
+  { repositories }: Extract<Look, { kind: "looked" }>,
   rows: readonly RepositoryStatus[],
 ): StanzaPlan["facts"] {
+  const { stanza, clusters } = observed;
   const usable = repositories.filter((repository) => problemIn(repository) === undefined);
   const sum = (type: "full" | "diff" | "incr"): number => rows.reduce((total, row) => total + (row[type] ?? 0), 0);
   const isWhole = repositories.every(({ isRead, content }) => isRead || content !== undefined);
@@ -184,8 +202,9 @@ function summary(
     .toSorted()
     .at(-1);
   const { windowFrom: fromBefore, windowTo: toBefore, recoveryWindow, backupsCount } = stanza.status ?? {};
-  const from = end?.window.windowFrom && timestamp(end.window.windowFrom);
-  const to = end?.window.windowTo && timestamp(end.window.windowTo);
+  const window = windowOf(observed, repositories);
+  const from = window.windowFrom && timestamp(window.windowFrom);
+  const to = window.windowTo && timestamp(window.windowTo);
   const systemID = repositories.flatMap(({ content }) => content?.systemId ?? [])[0] ?? stanza.status?.systemID;
   const checks = repositories.flatMap(({ key, checks: each }) =>
     each.map((check) => ({ ...check, name: `repo${key}/${check.name}` })),

@@ -1,14 +1,16 @@
 // Each repository's row in a Stanza's status. Pure. One that could not be read keeps the facts of the last look that could,
 // also when another leader made that look: they are in the status then.
 import { timestamp } from "../backup/status.ts";
-import { recoveryWindow } from "#repository/recovery-window.ts";
+import { recoveryWindow, type WalGap } from "#repository/recovery-window.ts";
 import type { ObservedRepository, RepositoryContent, RepositoryStatus } from "./terms.ts";
+import type { RepositoryGap } from "./wal-gaps.ts";
 
 type Facts = Omit<RepositoryStatus, "key" | "type" | "location" | "state" | "message">;
 
 export const describeRepositories = (
   repositories: readonly ObservedRepository[],
   previous: readonly RepositoryStatus[],
+  gaps: readonly RepositoryGap[],
 ): readonly RepositoryStatus[] =>
   repositories.map(({ key, type, location, state, message, content }) => ({
     key,
@@ -16,14 +18,19 @@ export const describeRepositories = (
     location,
     state,
     ...(message !== undefined && { message }),
-    ...(content === undefined ? factsBefore(previous, location) : factsOf(content)),
+    ...(content === undefined
+      ? factsBefore(previous, location)
+      : factsOf(
+          content,
+          gaps.filter(({ repository }) => repository === key),
+        )),
   }));
 
-function factsOf({ catalog, backups, newestWal, encrypted }: RepositoryContent): Facts {
+function factsOf({ catalog, backups, newestWal, encrypted }: RepositoryContent, gaps: readonly WalGap[]): Facts {
   const count = (type: "full" | "diff" | "incr"): number => backups.filter((backup) => backup.type === type).length;
   const last = catalog.backups.filter(({ status }) => status === "done").at(-1);
   const sizes = backups.flatMap(({ addedBytes }) => addedBytes ?? []);
-  const { windowFrom } = recoveryWindow({ catalog, newestWal: newestWal && { name: newestWal } });
+  const { windowFrom } = recoveryWindow({ catalog, newestWal: newestWal && { name: newestWal }, gaps });
   return {
     encrypted,
     full: count("full"),

@@ -4,7 +4,6 @@ import type { SegmentName } from "#postgres/segment.ts";
 import type { Catalog } from "#repository/catalog.ts";
 import type { BackupInfo } from "#repository/pgbackrest/info.ts";
 import type { RepositoryState } from "#repository/pgbackrest/repository-state.ts";
-import type { RecoveryWindow } from "#repository/recovery-window.ts";
 import type { Owner } from "#repository/repository.ts";
 import type { Check } from "#store/check.ts";
 import type { Problem } from "../opening-problem.ts";
@@ -38,11 +37,12 @@ export interface ObservedRepository {
   readonly isRead: boolean;
 }
 
-/** The newest segment of the archive, and up to which moment it reaches. */
+/** The newest segment of the archive. */
 export interface ArchiveEnd {
   readonly name: SegmentName;
   readonly storedAt?: Date;
-  readonly window: RecoveryWindow;
+  /** Of the newest commit in it, in microseconds since 1970. */
+  readonly commitTime?: bigint;
 }
 
 /** What could be asked, or why nothing could. */

@@ -45,6 +45,7 @@ export const reasons = [
   "RepositoryDown",
   "RepositoryBehind",
   "RepositoryMismatch",
+  "WALGap",
   "NotEncrypted",
   // What the catalog holds.
   "MetadataUnreadable",
