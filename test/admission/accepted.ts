@@ -24,11 +24,12 @@ const documents = (file: string): readonly (KubeObject & { readonly spec?: unkno
 const isKind = (kind: string | undefined): kind is Kind => kind !== undefined && Object.hasOwn(resources, kind);
 const kindsInOrder = Object.keys(resources);
 
-/** What is said of some of them. */
+/** What is said of some of them: by kind and file. */
 const warnedExamples: Readonly<Record<string, readonly string[]>> = {
-  "backupschedule.yaml": ["spec.schedules[0].cron: 5 fields, minutes first; next run "],
-  "backupschedule-stanza.yaml": ["spec.schedules[0].cron: 5 fields", "spec.schedules[1].cron: 5 fields"],
-  "stanza.yaml": ["spec.retention.mode: is Preview"],
+  "BackupSchedule backupschedule.yaml": ["spec.schedules[0].cron: 5 fields, minutes first; next run "],
+  "BackupSchedule backupschedule-stanza.yaml": ["spec.schedules[0].cron: 5 fields", "spec.schedules[1].cron: 5 fields"],
+  "Stanza recovery-stanza.yaml": ["spec.retention.mode: is Preview"],
+  "Stanza stanza.yaml": ["spec.retention.mode: is Preview"],
 };
 
 /** Every file of the folder, stores first, so that those who name one find it. */
@@ -37,7 +38,14 @@ const exampleObjects = readdirSync(examples)
   .flatMap((file) =>
     documents(file).flatMap((object): readonly Accepted[] =>
       isKind(object.kind)
-        ? [{ what: `examples/${file}`, kind: object.kind, object, warned: warnedExamples[file] ?? [] }]
+        ? [
+            {
+              what: `examples/${file}`,
+              kind: object.kind,
+              object,
+              warned: warnedExamples[`${object.kind} ${file}`] ?? [],
+            },
+          ]
         : [],
     ),
   )
