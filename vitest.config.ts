@@ -1,9 +1,12 @@
 import { defineConfig } from "vitest/config";
 
 // unit: beside the code, no network, no cluster. contract: one suite for all implementations of a port, against real
-// servers that the suite starts. e2e: journeys on the embedded cluster (scripts/test.ts brings it up first), two at a time,
-// for they mostly wait; those that change the operator under all others come after them, one by one.
+// servers that the suite starts; those of pgBackRest mostly wait for silent servers, so two at a time. e2e: journeys on the
+// embedded cluster (scripts/test.ts brings it up first), two at a time, for they mostly wait as well; those that change the
+// operator under all others come after them, one by one.
 const alone = ["test/e2e/operator.test.ts"];
+const ofPgbackrest = ["test/contract/{pgbackrest-*,repository-pgbackrest,stanza}.test.ts"];
+const contract = { testTimeout: 120_000, hookTimeout: 120_000 };
 const journey = { include: ["test/e2e/**/*.test.ts"], testTimeout: 900_000, hookTimeout: 900_000, bail: 0 };
 
 export default defineConfig({
@@ -25,11 +28,21 @@ export default defineConfig({
       },
       {
         test: {
+          ...contract,
           name: "contract",
           include: ["test/contract/**/*.test.ts"],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          exclude: ofPgbackrest,
           fileParallelism: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          ...contract,
+          name: "contract-pgbackrest",
+          include: ofPgbackrest,
+          maxWorkers: 2,
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -38,7 +51,7 @@ export default defineConfig({
           name: "e2e",
           exclude: alone,
           maxWorkers: 2,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 3 },
         },
       },
       {
@@ -47,7 +60,7 @@ export default defineConfig({
           name: "e2e-alone",
           include: alone,
           fileParallelism: false,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 4 },
         },
       },
     ],

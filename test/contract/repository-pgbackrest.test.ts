@@ -15,6 +15,7 @@ import { openStore } from "#store/open.ts";
 import type { ObjectStore } from "#store/store.ts";
 import { pgbackrestPrograms, type PgbackrestProgram } from "../cluster/pgbackrest.ts";
 import { poll, signal } from "./backup-fixture.ts";
+import { engineVersions } from "./pgbackrest-engine.ts";
 import { imageProgram, usePgbackrest, type ByHand, type TestStanza } from "./pgbackrest-fixture.ts";
 import { repositorySuite, writeSegment, type TestArchive } from "./repository.suite.ts";
 
@@ -113,7 +114,7 @@ async function openArchive(
   };
 }
 
-for (const program of pgbackrestPrograms()) {
+for (const program of engineVersions) {
   repositorySuite(`pgbackrest ${program.version}`, () => openArchive(program));
 }
 
