@@ -53,31 +53,6 @@ describe.each(programs)("pgbackrest $version", ({ program, config, isOld }) => {
   });
 });
 
-describe("a stanza that the sidecar made", () => {
-  it("is one that pgbackrest 2.45 by hand finds in order and goes on with", async () => {
-    const { pgbackrest, primary } = fixture;
-    const [program] = pgbackrestPrograms();
-    const [first, second] = fixture.segments;
-    const stanza = pgbackrest.newStanza([pgbackrest.newRepository({ passphrase: "correct horse" })]);
-    await fixture.ready([first!, second!]);
-    const side = await fixture.side(stanza, { config: archiving({ async: true }) });
-    for (const name of [first!, second!]) await side.archive(name);
-
-    const hand = await pgbackrest.byHand({ ...(program && { program }), stanza, server: primary });
-    await primary.query(`ALTER SYSTEM SET archive_command = '${hand.archiveCommand}'`);
-    await primary.query("SELECT pg_reload_conf()");
-    onTestFinished(async () => {
-      await primary.query("ALTER SYSTEM RESET archive_command");
-      await primary.query("SELECT pg_reload_conf()");
-    });
-    await hand.run("check");
-    const [info] = JSON.parse(await hand.run("info", "--output=json")) as [{ archive: { min: string; max: string }[] }];
-    const [archive] = info.archive;
-    expect(archive?.min).toBe(first);
-    expect(archive!.max > second!, "what was archived by hand follows").toBe(true);
-  });
-});
-
 describe("a repository that is away", () => {
   it("gets what it missed when it is back, while the others have all that is ready", async () => {
     const [first, second, ...others] = fixture.segments;
