@@ -43,7 +43,7 @@ const leadership = runWhenLeader(
 );
 
 await Promise.all(informers.map((informer) => informer.synced(signal)));
-const gate = createRecoveryGate(stores, logger);
+const gate = createRecoveryGate({ stores, stanzas, logger });
 let isServing = false;
 const isReady = (): boolean => isServing && !signal.aborted;
 const admission = await serveAdmission({ client, namespace, caches, isReady, certificates, logger }, signal);

@@ -3,12 +3,14 @@
 // asked again each time, so that recovery goes on by itself when the archive grows. What is not known stops nothing: the
 // sidecar of the job waits where it must.
 import { isArchiveRecovery, type Cluster } from "#cnpg/cluster.ts";
-import { readPluginConfig } from "#cnpg/plugin-config.ts";
+import { readPluginConfig, type StoreReference } from "#cnpg/plugin-config.ts";
 import { RpcError } from "#cnpgi/status-code.ts";
+import { previewStanzaRecovery } from "#engine/pgbackrest/preview.ts";
 import { previewRecovery, type RecoveryPreview } from "#engine/restore/preview.ts";
 import type { Logger } from "#observe/logger.ts";
 import { openBarmanRepository } from "#repository/barman/repository.ts";
 import { withDeadline } from "#std/abort.ts";
+import type { OperatorStanzas } from "./stanzas.ts";
 import type { OperatorStores } from "./stores.ts";
 
 export interface RecoveryGate {
@@ -18,23 +20,43 @@ export interface RecoveryGate {
 
 /** CNPG allows hooks 30 s, but holds one of few connections meanwhile. */
 const waitMs = 4_000;
+/** So that of a stanza's repositories those that answer are still judged within that time. */
+const infoMs = 2_000;
 /** An answer is taken again within this time: the hook comes several times in a row. */
 const freshMs = 8_000;
 
-export function createRecoveryGate({ source }: OperatorStores, logger: Logger): RecoveryGate {
+export interface RecoveryGateDeps {
+  readonly stores: Pick<OperatorStores, "source">;
+  readonly stanzas: Pick<OperatorStanzas, "source">;
+  readonly logger: Logger;
+}
+
+export function createRecoveryGate({ stores, stanzas, logger }: RecoveryGateDeps): RecoveryGate {
   const answers = new Map<string, { readonly at: number; readonly preview: RecoveryPreview }>();
+
+  async function ask({ metadata, spec }: Cluster, from: StoreReference, signal: AbortSignal): Promise<RecoveryPreview> {
+    const name = `${metadata.namespace}/${from.name}`;
+    const target = spec.recovery?.recoveryTarget;
+    if (from.kind === "Stanza") {
+      const { store: pgbackrest } = await stanzas.source.get(name, { signal });
+      return await previewStanzaRecovery({ pgbackrest, target, infoDeadlineMs: infoMs, signal });
+    }
+    const { store } = await stores.source.get(name, { signal });
+    return await previewRecovery({
+      repository: openBarmanRepository(store),
+      server: from.serverName,
+      target,
+      signal,
+    });
+  }
 
   async function preview(cluster: Cluster, signal: AbortSignal): Promise<RecoveryPreview | undefined> {
     const { recoverySource } = readPluginConfig(cluster);
-    if (recoverySource?.kind !== "store" || recoverySource.store.kind !== "ObjectStore") return undefined;
-    const { namespace, uid = "" } = cluster.metadata;
+    if (recoverySource?.kind !== "store") return undefined;
+    const { uid = "" } = cluster.metadata;
     const known = answers.get(uid);
     if (known !== undefined && performance.now() - known.at < freshMs) return known.preview;
-    const { name, serverName } = recoverySource.store;
-    const { store } = await source.get(`${namespace}/${name}`, { signal });
-    const repository = openBarmanRepository(store);
-    const target = cluster.spec.recovery?.recoveryTarget;
-    const answer = await previewRecovery({ repository, server: serverName, target, signal });
+    const answer = await ask(cluster, recoverySource.store, signal);
     answers.delete(uid);
     answers.set(uid, { at: performance.now(), preview: answer });
     for (const oldest of answers.keys()) {
