@@ -7,7 +7,7 @@ import { summariseReady } from "#kube/conditions.ts";
 import type { Verdict } from "../verdict.ts";
 import type { Problem } from "../opening-problem.ts";
 import { problemIn } from "./repository-problem.ts";
-import type { RepositoryGap } from "./wal-gaps.ts";
+import { describeGap, type RepositoryGap } from "./wal-gaps.ts";
 import type { Look, ObservedRepository } from "./terms.ts";
 
 export interface ConditionInput {
@@ -28,7 +28,8 @@ export function stanzaConditions({
   forecast,
   gaps = [],
 }: ConditionInput): readonly Verdict[] {
-  if (look.kind === "unopened") return unopened(look.problem);
+  const continuity = walContinuous(gaps);
+  if (look.kind === "unopened") return [...unopened(look.problem), ...continuity];
   const { repositories } = look;
   const reachable = repositoriesReachable(repositories);
   const created = stanzaCreated(repositories);
@@ -38,6 +39,7 @@ export function stanzaConditions({
     reachable,
     gaps[0] === undefined ? redundant(repositories, newestBefore, forecast) : gapped(gaps[0]),
     encrypted(repositories),
+    ...continuity,
   ];
 }
 
@@ -121,11 +123,14 @@ function stanzaCreated(repositories: readonly ObservedRepository[]): Verdict {
 
 /** WAL that only PostgreSQL had, and has no more: what follows it needs a backup that lies behind it. */
 const gapped = ({ repository, first }: RepositoryGap): Verdict =>
-  bad(
-    "Redundant",
-    "WALGap",
-    `repository ${repository} lacks segment ${first}, given up when WAL outgrew archive.pushQueueMax: make a Backup with type full and selectedRepository ${repository}`,
-  );
+  bad("Redundant", "WALGap", describeGap(repository, first));
+
+/** Only when False: that nothing was given up proves no archive whole. */
+function walContinuous(gaps: readonly RepositoryGap[]): readonly Verdict[] {
+  const firsts = [...Map.groupBy(gaps, ({ repository }) => repository)].toSorted(([a], [b]) => a - b);
+  const messages = firsts.flatMap(([repository, [gap]]) => (gap ? describeGap(repository, gap.first) : []));
+  return messages.length === 0 ? [] : [bad("WALContinuous", "WALGap", messages.join("; "))];
+}
 
 function redundant(
   repositories: readonly ObservedRepository[],

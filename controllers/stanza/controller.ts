@@ -1,16 +1,18 @@
 // Looks at each Stanza in turn, says in its status how its repositories stand, keeps the Archive that stands for it, and
 // makes records for backups that have none.
-import { archives as archiveKind, stanzas as stanzaKind } from "#api/kinds.ts";
+import { apiVersion, archives as archiveKind, backups as backupKind, stanzas as stanzaKind } from "#api/kinds.ts";
 import type { Archive } from "#api/gen/archive.ts";
 import type { Backup } from "#api/gen/backup.ts";
 import type { InstanceReport } from "#api/gen/instance-report.ts";
 import type { Stanza } from "#api/gen/stanza.ts";
 import type { KubeClient } from "#kube/client.ts";
+import { isKubeError } from "#kube/errors.ts";
 import { ownKey, sourceOf, type Reconcile, type Source } from "#kube/controller.ts";
 import type { EventRecorder } from "#kube/events.ts";
 import type { Informer } from "#kube/informer.ts";
 import { keyOf, type KubeObject } from "#kube/object.ts";
 import { createStatusWriter } from "#kube/status-writer.ts";
+import type { Logger } from "#observe/logger.ts";
 import type { Repository } from "#repository/repository.ts";
 import { announceReady } from "../announce.ts";
 import { livingClusters, reportNews } from "../archive/living.ts";
@@ -19,6 +21,7 @@ import { keepMeasurements, statusOf } from "../archive/status.ts";
 import { archivesOf, removeArchives, writeArchive } from "../archive/write.ts";
 import type { Catalogs, ReadingProblem } from "../catalogs.ts";
 import type { Trigger } from "../trigger.ts";
+import type { GapBackupPlan } from "./gap-backup.ts";
 import { keptSample, sampleOf, type WalSample } from "./forecast.ts";
 import { ensureLease } from "./lease.ts";
 import { mergeCatalogs } from "./merge.ts";
@@ -35,7 +38,8 @@ import { problemIn } from "./repository-problem.ts";
 import type { Findings } from "./findings.ts";
 import type { RetentionStatus } from "./retention-plan.ts";
 import type { VerificationStatus } from "./verification.ts";
-import type { Look } from "./terms.ts";
+import { describeGap } from "./wal-gaps.ts";
+import type { Look, RepositoryStatus } from "./terms.ts";
 
 export interface StanzaDeps {
   readonly client: KubeClient;
@@ -135,12 +139,46 @@ export function stanzaReconcile(deps: StanzaDeps): Reconcile {
     await stanzaStatus.write(stanza, keepMeasurements(stanza.status, status, "lastCheckedTime", now), signal);
     await announceReady(deps.events, { kind: "Stanza", object: stanza, verdicts: plan.verdicts }, signal);
     const written = { store: { kind: "Stanza", object: stanza }, writer: archiveStatus, now, signal } as const;
+    await tellGaps(deps, stanza, plan.newGaps, signal);
+    await askForBackups(deps, plan.gapBackups, { logger, signal });
     for (const planned of plan.archives) await writeArchive(deps, { ...written, planned });
     const isWhole = look.kind === "looked" && look.repositories.every(({ isRead }) => isRead);
     if (isWhole) await removeArchives(deps, { archives, planned: plan.archives, logger, signal });
     await makeRecords(deps, plan.records, { store: storeKey, startedAt, logger, signal });
     return { requeueAfterMs: plan.requeueAfterMs };
   };
+}
+
+async function tellGaps(
+  { events }: StanzaDeps,
+  stanza: Stanza,
+  rows: readonly RepositoryStatus[],
+  signal: AbortSignal,
+): Promise<void> {
+  for (const { key, gap } of rows) {
+    const event = { type: "Warning", reason: "WALGap", message: describeGap(key, gap?.segment ?? "") } as const;
+    await events.record({ ...stanza, apiVersion, kind: "Stanza" }, event, signal);
+  }
+}
+
+async function askForBackups(
+  { client }: StanzaDeps,
+  plans: readonly GapBackupPlan[],
+  { logger, signal }: { readonly logger: Logger; readonly signal: AbortSignal },
+): Promise<void> {
+  for (const plan of plans) {
+    const { name, why } = plan;
+    if (plan.kind !== "create") {
+      logger.debug({ backup: name, why }, "no backup is asked for");
+      continue;
+    }
+    try {
+      await client.create(backupKind, plan.object, { signal });
+      logger.info({ backup: name, why }, "asked for a full backup");
+    } catch (error) {
+      if (!isKubeError(error, "AlreadyExists")) throw error;
+    }
+  }
 }
 
 const isReady = ({ status }: Stanza): boolean =>

@@ -141,8 +141,28 @@ describe("a Stanza", () => {
     const seen = (second: ObservedRepository) =>
       verdict(plan(looked(repository(1), second), { clusters }), "Redundant");
     expect(seen(behind(segment(3)))).toMatchObject({ status: "False", reason: "WALGap" });
-    expect(seen(behind(segment(3)))?.message).toMatch(/repository 2 lacks segment \w+05, .*selectedRepository 2$/);
+    expect(seen(behind(segment(3)))?.message).toMatch(/repository 2 lacks segment \w+05, .*selectedRepository: 2$/);
     expect(seen(behind(segment(6)))).toMatchObject({ status: "True" });
+  });
+
+  it("is not continuous while a repository has a gap, can be used all the same, and asks for the backup itself", () => {
+    const gap = { segment: segment(5), repositories: [2], at: "2026-11-21T11:00:00Z" };
+    const clusters = [{ name: "pg", report: report({ gaps: [gap] }) }];
+    const gapped = plan(looked(repository(1), repository(2)), { clusters });
+    expect(verdict(gapped, "WALContinuous")).toMatchObject({
+      status: "False",
+      reason: "WALGap",
+      message: expect.stringMatching(/^repository 2 lacks segment \w+05,.* selectedRepository: 2$/) as string,
+    });
+    expect(verdict(gapped, "Ready")).toMatchObject({ status: "True" });
+    expect(gapped.newGaps).toMatchObject([{ key: 2 }]);
+    expect(gapped.gapBackups).toMatchObject([{ kind: "create", repository: 2 }]);
+    const problem: Problem = { kind: "refused", reason: "SecretNotFound", message: "secret minio does not exist" };
+    const unopened = plan({ kind: "unopened", problem }, { stanza: stanza(gapped.facts) });
+    expect(verdict(unopened, "WALContinuous")).toEqual(verdict(gapped, "WALContinuous"));
+    expect(unopened.facts.repositories?.[1]?.gap).toEqual(gapped.facts.repositories?.[1]?.gap);
+    expect(unopened).toMatchObject({ newGaps: [], gapBackups: [] });
+    expect(verdict(plan(looked(repository(1), repository(2))), "WALContinuous")).toBeUndefined();
   });
 
   it("reaches back over no WAL that every repository lacks", () => {

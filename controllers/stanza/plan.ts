@@ -20,13 +20,23 @@ import { planRecords, type PlannedRecord } from "../archive/plan-records.ts";
 import { timestamp } from "../backup/status.ts";
 import type { Problem } from "../opening-problem.ts";
 import type { Verdict } from "../verdict.ts";
+import { catalogSynced } from "./catalog-synced.ts";
 import { stanzaConditions } from "./conditions.ts";
+import { planGapBackups, withAsked, type GapBackupPlan } from "./gap-backup.ts";
 import { forecast, type Entry, type WalSample } from "./forecast.ts";
 import { formerStatus } from "./former-status.ts";
 import { mergeCatalogs } from "./merge.ts";
 import { describeRepositories } from "./repositories-status.ts";
 import { problemIn } from "./repository-problem.ts";
-import { gapsEverywhere, gapsIn, openGaps } from "./wal-gaps.ts";
+import {
+  gapsEverywhere,
+  knownGaps,
+  newlyGapped,
+  openGaps,
+  withGaps,
+  type GapRepository,
+  type RepositoryGap,
+} from "./wal-gaps.ts";
 import type { Look, ObservedRepository, RepositoryStatus, Status } from "./terms.ts";
 
 export interface ObservedStanza {
@@ -48,6 +58,9 @@ export interface StanzaPlan {
   readonly verdicts: readonly Verdict[];
   readonly archives: readonly PlannedArchive[];
   readonly records: readonly PlannedRecord[];
+  /** Rows with a gap that is to be told. */
+  readonly newGaps: readonly RepositoryStatus[];
+  readonly gapBackups: readonly GapBackupPlan[];
   readonly requeueAfterMs: number;
 }
 
@@ -60,18 +73,22 @@ export function planStanza(observed: ObservedStanza): StanzaPlan {
   const { repositories } = look;
   const primary = primaryOf(observed);
   const told = forecast(observed.walBefore, primary);
-  const gaps = gapsIn(entriesOf(observed));
-  const newestBefore = newestOf(stanza.status?.repositories ?? []);
+  const previous = stanza.status?.repositories ?? [];
+  const gaps = gapsOf(observed, repositories);
+  const open = openGaps(gaps, repositories);
+  const newestBefore = newestOf(previous);
   const verdicts = stanzaConditions({
     look,
     generation,
     ...(newestBefore !== undefined && { newestBefore }),
     ...(told !== undefined && { forecast: told }),
-    gaps: openGaps(gaps, repositories),
+    gaps: open,
   });
   const isReady = verdicts.some(({ type, status }) => type === "Ready" && status === "True");
   const input = archiveInput(observed, repositories);
-  const rows = describeRepositories(repositories, stanza.status?.repositories ?? [], gaps);
+  const gapped = withGaps(describeRepositories(repositories, previous, gaps), open, previous);
+  const gapBackups = planGapBackups({ ...observed, rows: gapped });
+  const rows = withAsked(gapped, gapBackups);
   return {
     facts: { lastCheckedTime: timestamp(now), ...summary(observed, look, rows) },
     verdicts,
@@ -81,6 +98,8 @@ export function planStanza(observed: ObservedStanza): StanzaPlan {
       server: { ...input.server, catalog: readNow(repositories) },
       backups: observed.backups,
     }),
+    newGaps: newlyGapped(rows, previous),
+    gapBackups,
     requeueAfterMs: Math.min(isReady ? requeueReadyMs(stanza) : requeueFailingMs, msUntilReportIsOld(input)),
   };
 }
@@ -95,6 +114,9 @@ export const primaryOf = ({ clusters }: Pick<ObservedStanza, "clusters">) =>
 const entriesOf = ({ clusters }: ObservedStanza): readonly Entry[] =>
   Object.values(clusters[0]?.report?.status?.instances ?? {});
 
+const gapsOf = (observed: ObservedStanza, repositories: readonly GapRepository[]): readonly RepositoryGap[] =>
+  knownGaps({ entries: entriesOf(observed), previous: observed.stanza.status?.repositories ?? [], repositories });
+
 /** Nothing without an end of the archive: then not even a backup is known to have its WAL. */
 function windowOf(observed: ObservedStanza, repositories: readonly ObservedRepository[]): RecoveryWindow {
   const end = observed.look.kind === "looked" ? observed.look.end : undefined;
@@ -103,20 +125,26 @@ function windowOf(observed: ObservedStanza, repositories: readonly ObservedRepos
   return recoveryWindow({
     catalog: mergeCatalogs(repositories),
     newestWal: { name, ...(commitTime !== undefined && { commitTime }) },
-    gaps: gapsEverywhere(gapsIn(entriesOf(observed)), repositories.length),
+    gaps: gapsEverywhere(gapsOf(observed, repositories), repositories.length),
   });
 }
 
-function withoutLook({ stanza, archives, look, now }: ObservedStanza, problem: Problem): StanzaPlan {
+function withoutLook(observed: ObservedStanza, problem: Problem): StanzaPlan {
+  const { stanza, archives, look, now } = observed;
   const { conditions: _old, observedGeneration: _seen, checks: _checks, ...previous } = stanza.status ?? {};
   const { retention: _retention, verification: _verification, ...facts } = previous;
   const message = `the repositories cannot be read: ${problem.message}`;
-  const rows = facts.repositories?.map(({ message: _said, ...row }) => ({ ...row, state: "Unknown" as const }));
+  const before = facts.repositories ?? [];
+  const gaps = gapsOf(observed, before);
+  const unread = before.map(({ message: _said, ...row }) => ({ ...row, state: "Unknown" as const }));
+  const rows = withGaps(unread, gaps, before);
   return {
-    facts: { ...facts, lastCheckedTime: timestamp(now), ...(rows && { repositories: rows }) },
-    verdicts: stanzaConditions({ look, generation: stanza.metadata.generation ?? 1 }),
+    facts: { ...facts, lastCheckedTime: timestamp(now), ...(facts.repositories && { repositories: [...rows] }) },
+    verdicts: stanzaConditions({ look, generation: stanza.metadata.generation ?? 1, gaps }),
     archives: archives.map((archive) => planUnread(archive, { status: "Unknown", reason: problem.reason, message })),
     records: [],
+    newGaps: newlyGapped(rows, before),
+    gapBackups: [],
     requeueAfterMs: requeueFailingMs,
   };
 }
@@ -143,24 +171,6 @@ function archiveInput(observed: ObservedStanza, repositories: readonly ObservedR
     clusters,
     catalogSynced: catalogSynced(repositories),
     now,
-  };
-}
-
-function catalogSynced(repositories: readonly ObservedRepository[]): Verdict {
-  const unread = repositories.find(({ isRead }) => !isRead);
-  if (unread === undefined)
-    return {
-      type: "CatalogSynced",
-      status: "True",
-      reason: "Succeeded",
-      message: "every backup of the repositories is known",
-    };
-  const problem = problemIn(unread);
-  return {
-    type: "CatalogSynced",
-    status: "Unknown",
-    reason: problem?.reason ?? "StoreError",
-    message: problem?.message ?? `repository ${unread.key} cannot be read`,
   };
 }
 

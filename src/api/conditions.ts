@@ -13,6 +13,7 @@ export const conditionTypes = [
   "StanzaCreated",
   "RepositoriesReachable",
   "Redundant",
+  "WALContinuous",
   "Encrypted",
   "Reconciling",
   "Stalled",

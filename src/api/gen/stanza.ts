@@ -480,6 +480,27 @@ export interface Stanza {
        * The oldest moment that it can restore.
        */
       windowFrom?: string;
+      /**
+       * WAL that it will never have, because it was given up beyond archive.pushQueueMax; until a full backup in it begins behind the gap.
+       */
+      gap?: {
+        /**
+         * The first segment that it lacks.
+         */
+        segment: string;
+        /**
+         * The last one that is known to be missing.
+         */
+        lastSegment?: string;
+        /**
+         * When the first one was given up.
+         */
+        since: string;
+        /**
+         * The full Backup that was asked for to make up for it.
+         */
+        backup?: string;
+      };
     }[];
     /**
      * Repositories that can be used, of all: `2/2`.
