@@ -316,7 +316,7 @@ export interface Stanza {
        */
       delta?: boolean;
       /**
-       * How much pgBackRest says in the log of the sidecar.
+       * How much pgBackRest says in the log of the sidecar, whatever the sidecar's own level is; at most 1000 lines a command, and trace as debug. Its errors are always told.
        */
       logLevel?: "error" | "warn" | "info" | "detail" | "debug" | "trace";
       /**

@@ -54,6 +54,9 @@ export function createStanzaSource({ client, surroundings, logger }: StanzaDeps)
         database: { pgdata, socketDirectory, port },
         spoolPath: await spoolDirectoryOf(surroundings),
         credentials,
+        // What somebody has asked for by the Stanza's logLevel is shown whatever the sidecar's own level is.
+        onLog: ({ level, text, command }) =>
+          logger[level === "warn" ? "warn" : "info"]({ stanza: name, pgbackrest: command }, text),
       });
     },
     logger,

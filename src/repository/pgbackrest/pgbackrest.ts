@@ -3,6 +3,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { RepositoryConfig, StanzaConfig } from "./config.ts";
 import { environmentOf, type Surroundings } from "./environment.ts";
+import { loggedOf, type OnLog } from "./logged.ts";
 import { runProgram, type ProgramCall, type ProgramResult } from "./run-program.ts";
 
 export type RunOptions = Pick<ProgramCall, "signal" | "deadlineMs" | "answers" | "onLine" | "output" | "input"> & {
@@ -30,6 +31,8 @@ export interface PgbackrestOptions extends Omit<Surroundings, "caFiles" | "lockP
   /** Namespace in which host names without dots are Services; that of this pod when absent. */
   readonly namespace?: string;
   readonly credentials?: () => StanzaConfig["credentials"];
+  /** Takes what pgBackRest says at the Stanza's logLevel, beside errors; nothing more than errors is asked for when absent. */
+  readonly onLog?: OnLog;
 }
 
 /** Starts no program: what is wrong shows at the first command. */
@@ -47,17 +50,22 @@ export async function openPgbackrest(config: StanzaConfig, options: PgbackrestOp
   return {
     config,
     surroundings,
-    run: (command, { options: given = [], parameters = [], repository, only, ...call }) =>
-      runProgram({
+    run: (command, { options: given = [], parameters = [], repository, only, ...call }) => {
+      const current = { ...config, credentials: credentials() };
+      const logged = loggedOf(current, { command, options: given, onLine: call.onLine, onLog: options.onLog });
+      const chosen = repository === undefined ? [] : [`--repo=${repository}`];
+      return runProgram({
         ...call,
+        ...logged.call,
         program,
-        args: [command, ...given, ...(repository === undefined ? [] : [`--repo=${repository}`]), ...parameters],
+        args: [command, ...logged.options, ...chosen, ...parameters],
         env: {
           ...inherited,
           ...(database && sessionVariables),
-          ...environmentOf(restrictedTo(only, { ...config, credentials: credentials() }), surroundings),
+          ...environmentOf(restrictedTo(only, current), surroundings),
         },
-      }),
+      });
+    },
     close: () => undefined,
   };
 }

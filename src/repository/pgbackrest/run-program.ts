@@ -5,6 +5,7 @@ import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { PgbackrestError, pgbackrestError } from "./errors.ts";
+import { createLineReader, isWithin, type LogLine, type PgbackrestLogLevel } from "./log-lines.ts";
 
 export interface ProgramCall {
   /** The program's path, or its name in PATH. */
@@ -18,6 +19,8 @@ export interface ProgramCall {
   readonly answers?: readonly number[];
   /** Each line of the standard output as it comes; it is then not collected. */
   readonly onLine?: (line: string) => void;
+  /** Where more than errors comes on the standard error: which lines of it still count as the error, and what takes others. */
+  readonly logged?: { readonly counting: PgbackrestLogLevel; readonly onLine: (line: LogLine) => void };
   /** For the standard input, which is empty when absent. */
   readonly input?: string;
   /** Takes the bytes of the standard output, for what is no text. When it fails, the program is ended. */
@@ -60,8 +63,14 @@ export async function runProgram(call: ProgramCall): Promise<ProgramResult> {
     deadlineMs,
   );
   const said: string[] = [];
+  const read = createLineReader();
   const collect = (line: string): void => {
-    if (said.length < errorLinesMax) said.push(messageOf(line));
+    const { logged } = call;
+    const told = read(line);
+    logged?.onLine(told);
+    // Without it, the standard error has only what was asked for as an error.
+    const isCounting = logged === undefined || isWithin(told.level, logged.counting);
+    if (isCounting && said.length < errorLinesMax) said.push(messageOf(line));
   };
   try {
     const [stdout, , code] = await Promise.all([
