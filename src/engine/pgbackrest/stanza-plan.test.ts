@@ -85,6 +85,16 @@ describe("a stanza of another database system", () => {
     });
   });
 
+  it("is refused where a repository was added that holds a stranger's, though the mark of another one is ours", () => {
+    const databases = [database(1, "7", "17"), database(2, "5", "15")];
+    const changes = { owner: { systemId: "7", cluster, since } };
+    expect(plan([repository(1), repository(2)], databases, changes)).toMatchObject({
+      kind: "refuse",
+      error: "ForeignArchive",
+      message: expect.stringMatching(/in repository 2 belongs to database system 5/) as string,
+    });
+  });
+
   it("is refused to the one that it had before an upgrade, whoever asks", () => {
     const databases = [database(1, "7", "17", 1), database(1, "9", "18", 2)];
     const changes = { owner: { systemId: "9", cluster, since } };

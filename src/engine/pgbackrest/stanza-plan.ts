@@ -83,7 +83,9 @@ function refuseForeign(observed: ObservedStanza, key: number): StanzaPlan | unde
   if (before.some((database) => isOurs(observed, database)))
     return refuse(`has been upgraded to ${theirs}; ${ours}`, "give this cluster a Stanza of its own");
   const isOwners =
-    owner?.cluster.uid === cluster.uid && [present?.systemId, systemId].includes(owner.systemId) && cluster.uid !== "";
+    owner?.cluster.uid === cluster.uid &&
+    cluster.uid !== "" &&
+    (owner.systemId === present?.systemId || (owner.systemId === systemId && wasOursElsewhere(observed, present)));
   if (isOwners && pgVersion > Number(present?.version)) return undefined;
   const of = owner === undefined ? "" : ` of cluster ${owner.cluster.namespace}/${owner.cluster.name}`;
   return refuse(
@@ -93,6 +95,14 @@ function refuseForeign(observed: ObservedStanza, key: number): StanzaPlan | unde
       : "give this cluster a Stanza of its own",
   );
 }
+
+/** The mark is another repository's and tells of today only: what we were before is in the history of that one. */
+const wasOursElsewhere = (observed: ObservedStanza, was: Database | undefined): boolean =>
+  observed.info.repositories.some(({ key }) => {
+    const [present, ...before] = databasesOf(observed.info, key);
+    const isIt = ({ systemId, version }: Database): boolean => systemId === was?.systemId && version === was.version;
+    return isOurs(observed, present) && before.some(isIt);
+  });
 
 const holdsSomething = ({ archives, backups }: PgbackrestInfo, key: number): boolean =>
   backups.some(({ repositoryKey }) => repositoryKey === key) ||
