@@ -129,6 +129,12 @@ describe("a backup in a repository that could not be read", () => {
     const inOne = { ...found("Stanza"), status: { selectedRepository: 1 } };
     expect((await observe(inOne, { stanza: stanzaReading })).inStore).toMatchObject({ kind: "absent" });
   });
+
+  it("is Unknown when its number stands for another place by now", async () => {
+    const place = { destinationPath: "s3://two/repo", endpointURL: "minio:9000" };
+    const wasOne = { ...found("Stanza"), status: { selectedRepository: 1, ...place } };
+    expect((await observe(wasOne, { stanza: stanzaReading })).inStore).toMatchObject({ kind: "unknown" });
+  });
 });
 
 describe("a request to an ObjectStore", () => {

@@ -13,6 +13,7 @@ import type { Informer } from "#kube/informer.ts";
 import { keyOf, type KubeObject, type ObjectKey } from "#kube/object.ts";
 import type { Catalogs } from "../catalogs.ts";
 import { findStore } from "../repositories.ts";
+import { hasMoved } from "./deletion.ts";
 import type { StoreKey, StoreKind } from "../store-key.ts";
 import { clusterKey, nameOfStore, placeOf, storeKeyAt, type PlaceSources } from "./place.ts";
 import type { Progresses } from "./progress.ts";
@@ -160,7 +161,8 @@ function readCatalog(
     };
   const catalog = reading.catalogs?.get(place.serverName);
   const record = catalog?.backups.find((candidate) => candidate.id === id);
-  const number = record?.repository ?? repositoryOf(backup, work);
+  // A number that came to stand for another place tells nothing of where the backup is.
+  const number = record?.repository ?? (hasMoved(backup, store) ? undefined : repositoryOf(backup, work));
   const repository = factsOf(store, place.serverName, number);
   if (record !== undefined && record.status !== "incomplete") return { kind: "present", record, repository };
   const unreadable = catalog?.unreadable.find((entry) => entry.id === id);
