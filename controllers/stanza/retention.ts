@@ -1,14 +1,13 @@
 // Retention of Stanzas: hourly, after each new backup and after a change of the spec, one repository after the other, under
 // the Lease. What came of it stands in the Stanza's status, which the look at the Stanza writes.
 import { apiVersion } from "#api/kinds.ts";
-import { stanzaLease } from "#api/names.ts";
 import type { InstanceReport } from "#api/gen/instance-report.ts";
 import type { Stanza } from "#api/gen/stanza.ts";
 import { sourceOf, ownKey, type Reconcile, type Source } from "#kube/controller.ts";
 import type { EventRecorder } from "#kube/events.ts";
 import type { Informer } from "#kube/informer.ts";
 import { MutexBusyError, type Mutex } from "#kube/mutex.ts";
-import { keyOf, type ObjectKey } from "#kube/object.ts";
+import { keyOf } from "#kube/object.ts";
 import type { BackupRecord, Catalog } from "#repository/catalog.ts";
 import { isPgbackrestError } from "#repository/pgbackrest/errors.ts";
 import { expireRepository } from "#repository/pgbackrest/expire.ts";
@@ -35,7 +34,8 @@ export interface RetentionDeps extends ExpiredDeps {
   readonly retentions: Findings<RetentionStatus>;
   readonly lookAtStanza: Trigger;
   readonly openStanza: OpenStanza;
-  readonly mutexOf: (lease: Required<ObjectKey>) => Mutex;
+  /** Keeps out whoever else changes the Stanza's data. */
+  readonly mutexOf: (stanza: Stanza) => Mutex;
   readonly events: EventRecorder;
 }
 
@@ -77,8 +77,7 @@ export function retentionReconcile(deps: RetentionDeps): Reconcile {
     if (afterMs > 0) return { requeueAfterMs: afterMs };
     const mode = stanza.spec.retention?.mode ?? "Preview";
     const opened = await deps.openStanza(stanza, signal);
-    const { name, namespace = "" } = stanza.metadata;
-    const mutex = deps.mutexOf({ namespace, name: stanzaLease(name) });
+    const mutex = deps.mutexOf(stanza);
     try {
       const outcomes = await mutex.hold({ purpose: "retention", waitMs, signal }, (held) =>
         runAll(opened, { mode, unread: reading.unread, restoring: restoringFrom(deps.reports), signal: held }),

@@ -27,6 +27,7 @@ import { openStore } from "#store/open.ts";
 import type { ObjectStore } from "#store/store.ts";
 import { createLeaderCaches, createReplicaCaches } from "../../src/cmd/operator/caches.ts";
 import { createMutexes } from "../../src/cmd/operator/mutexes.ts";
+import { createStanzaMutexes } from "../../src/cmd/operator/stanza-mutexes.ts";
 import { createOpenRepository } from "../../src/cmd/operator/repositories.ts";
 import { createOperatorStanzas } from "../../src/cmd/operator/stanzas.ts";
 import { createOperatorStores } from "../../src/cmd/operator/stores.ts";
@@ -151,7 +152,11 @@ export class BackupOperator {
       openRepository: createOpenRepository({
         stores: operatorStores,
         stanzas: operatorStanzas,
-        mutexOf: createMutexes({ client, identity: "test", logger }),
+        mutexOf: createStanzaMutexes({
+          stanzas,
+          clusters,
+          mutexOf: createMutexes({ client, identity: "test", logger }),
+        }),
       }),
       access: createAccessKeeper(client, { stores, stanzas }),
       events: createEventRecorder({ client, instance: "test", logger }),

@@ -28,7 +28,9 @@ import { leases, type Lease } from "#kube/leader.ts";
 import type { KubeObject, Resource } from "#kube/object.ts";
 import { createLogger } from "#observe/logger.ts";
 import { openStore } from "#store/open.ts";
+import { clusterIndexes, stanzaIndexes } from "#webhooks/facts.ts";
 import { createMutexes } from "../../src/cmd/operator/mutexes.ts";
+import { createStanzaMutexes } from "../../src/cmd/operator/stanza-mutexes.ts";
 import { createOpenRepository, repositoryOfStanza } from "../../src/cmd/operator/repositories.ts";
 import { createOperatorStanzas, type OperatorStanzas } from "../../src/cmd/operator/stanzas.ts";
 import { createOperatorStores, type OperatorStores } from "../../src/cmd/operator/stores.ts";
@@ -77,7 +79,7 @@ beforeAll(async () => {
   const none = { ...shared, resource: configMaps, labelSelector: "nothing=has-this" };
   const informers = {
     stores: createInformer<ObjectStore>({ ...shared, resource: objectStores }),
-    stanzas: createInformer<Stanza>({ ...shared, resource: stanzas }),
+    stanzas: createInformer<Stanza>({ ...shared, resource: stanzas, indexes: stanzaIndexes }),
     archives: createInformer<Archive>({ ...shared, resource: archives }),
     backups: createInformer<Backup>({
       ...shared,
@@ -85,14 +87,17 @@ beforeAll(async () => {
       indexes: { cluster: () => [], cnpgBackup: () => [] },
     }),
     reports: createInformer<InstanceReport>({ ...shared, resource: instanceReports }),
-    clusters: createInformer<KubeObject>(none),
+    clusters: createInformer<KubeObject>({ ...none, indexes: clusterIndexes }),
     cnpgBackups: createInformer<KubeObject>({ ...none, indexes: { cluster: () => [], request: () => [] } }),
   };
   for (const informer of Object.values(informers)) running.push(informer.run(stop.signal));
   await Promise.all(Object.values(informers).map((informer) => informer.synced(signal())));
   operatorStanzas = createOperatorStanzas(client, informers.stanzas, logger);
   operatorStores = createOperatorStores(client, informers.stores, logger);
-  const mutexOf = createMutexes({ client, identity: "test", logger });
+  const mutexOf = createStanzaMutexes({
+    ...informers,
+    mutexOf: createMutexes({ client, identity: "test", logger }),
+  });
   deps = {
     ...informers,
     client,

@@ -35,6 +35,7 @@ import type { Logger } from "#observe/logger.ts";
 import { createLeaderCaches, type createReplicaCaches } from "./caches.ts";
 import { createMutexes } from "./mutexes.ts";
 import { createOpenRepository, repositoryOfStanza } from "./repositories.ts";
+import { createStanzaMutexes } from "./stanza-mutexes.ts";
 import type { OperatorStanzas } from "./stanzas.ts";
 import type { OperatorStores } from "./stores.ts";
 
@@ -56,7 +57,7 @@ export async function lead(deps: LeadDeps, signal: AbortSignal): Promise<void> {
   logger.info("leading");
   const own = createLeaderCaches(client, logger);
   const ownInformers: readonly Informer<KubeObject>[] = Object.values(own);
-  const mutexOf = createMutexes({ client, identity: pod, logger });
+  const mutexOf = createStanzaMutexes({ ...deps.caches, mutexOf: createMutexes({ client, identity: pod, logger }) });
   const triggers = { lookAtStore: new Trigger(), lookAtStanza: new Trigger() };
   const shared = {
     ...deps.caches,

@@ -1,9 +1,8 @@
 // The Repository of any store, as the operator's controllers ask for it: barman's layout in an ObjectStore, pgBackRest's
 // behind a Stanza. What changes a stanza holds its Lease.
+import type { Stanza } from "#api/gen/stanza.ts";
 import type { OpenRepository } from "#controllers/repositories.ts";
 import type { OpenedStanza } from "#controllers/stanza/observe.ts";
-import { stanzaLease } from "#api/names.ts";
-import type { ObjectKey } from "#kube/object.ts";
 import type { Mutex } from "#kube/mutex.ts";
 import { openBarmanRepository } from "#repository/barman/repository.ts";
 import { openPgbackrestRepository } from "#repository/pgbackrest/repository.ts";
@@ -14,7 +13,8 @@ import type { OperatorStores } from "./stores.ts";
 export interface RepositoryDeps {
   readonly stores: OperatorStores;
   readonly stanzas: OperatorStanzas;
-  readonly mutexOf: (lease: Required<ObjectKey>) => Mutex;
+  /** Keeps out whoever else changes the Stanza's data. */
+  readonly mutexOf: (stanza: Stanza) => Mutex;
 }
 
 export const repositoryOfStanza = ({ pgbackrest }: OpenedStanza, only: readonly number[]): Repository =>
@@ -30,9 +30,8 @@ export const createOpenRepository =
       const { store } = await stores.open(opened.object, signal);
       return { repository: openBarmanRepository(store), alone: (_purpose, held, work) => work(held) };
     }
-    const { name, namespace = "" } = opened.object.metadata;
     const { pgbackrest } = await stanzas.open(opened.object, signal);
-    const mutex = mutexOf({ namespace, name: stanzaLease(name) });
+    const mutex = mutexOf(opened.object);
     return {
       repository: openPgbackrestRepository(pgbackrest, key === undefined ? {} : { only: [key] }),
       alone: (purpose, held, work) => mutex.hold({ purpose, waitMs, signal: held }, work),
