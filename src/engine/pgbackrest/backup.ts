@@ -166,6 +166,7 @@ async function collectWal(
   const { pgbackrest, request, onProgress, signal } = options;
   const files = openFiles(pgbackrest, request.repository);
   const bytes = backup.copiedBytes ?? backup.sizeBytes ?? 0;
+  onProgress?.({ bytesDone: bytes, bytesTotal: bytes });
   try {
     await waitForWal({
       missing: async (names, call) => {
