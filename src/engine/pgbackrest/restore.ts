@@ -38,7 +38,10 @@ const progressEveryMs = 500;
 export async function runStanzaRestore(options: StanzaRestoreOptions): Promise<void> {
   const { pgbackrest, backup, logger, signal } = options;
   try {
-    const tablespaces = await readTablespaces(pgbackrest, backup, signal);
+    const [tablespaces, isReadOnly] = await Promise.all([
+      readTablespaces(pgbackrest, backup, signal),
+      isSettingsFileReadOnly(pgbackrest, backup, signal),
+    ]);
     requireVolumes(backup.label, tablespaces, options.tablespaces);
     const { pgdata, walDirectory } = options;
     const target = {
@@ -56,7 +59,7 @@ export async function runStanzaRestore(options: StanzaRestoreOptions): Promise<v
     await pgbackrest.run("restore", {
       options: [
         `--set=${backup.label}`,
-        `--type=${(await isSettingsFileReadOnly(pgbackrest, backup, signal)) ? "preserve" : typeFor(options.timeline)}`,
+        `--type=${isReadOnly ? "preserve" : typeFor(options.timeline)}`,
         preparation === "resume" ? "--delta" : "--no-delta",
         "--log-level-console=detail",
       ],
