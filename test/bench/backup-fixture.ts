@@ -5,13 +5,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs, promisify } from "node:util";
-import { build } from "rolldown";
-import { sidecarDefaults } from "#cnpg/sidecar-config.ts";
 import { openStore } from "#store/open.ts";
 import { barmanPrograms } from "../cluster/barman.ts";
 import { openTestCluster, type Server, type TestCluster } from "../contract/backup-cluster.ts";
 import { type Minio, startMinio } from "../contract/minio.ts";
 import type { BackupMeasured, BackupTask } from "./backup-worker.ts";
+import { bundleWorker, nodeFlags } from "./bundle.ts";
 
 const execute = promisify(execFile);
 
@@ -50,7 +49,7 @@ export async function withBackupBench<T>(
     const primary = await cluster.create("primary");
     const place = ["-h", cluster.folder, "-p", String(primary.connection.port), "-U", "postgres", "postgres"];
     await cluster.program("pgbench", ["-i", "-q", "-s", values.scale, ...place]);
-    const worker = await bundleWorker(folder);
+    const worker = await bundleWorker("backup-worker", folder);
     return await work(
       bench({ minio, cluster, primary, worker }, { jobs: Number(values.jobs), runs: Number(values.runs) }),
     );
@@ -95,9 +94,8 @@ function bench({ minio, cluster, primary, worker }: Parts, numbers: { jobs: numb
     primary,
     ...numbers,
     ours: async (task) => {
-      const flags = sidecarDefaults.command.filter((argument) => argument.startsWith("--"));
       const argument = JSON.stringify({ ...task, config, jobs: numbers.jobs } satisfies BackupTask);
-      const { stdout } = await execute(process.execPath, [...flags, worker, argument]);
+      const { stdout } = await execute(process.execPath, [...nodeFlags, worker, argument]);
       return JSON.parse(stdout) as BackupMeasured;
     },
     barman: async (program, options, server, ...rest) => {
@@ -124,17 +122,6 @@ function bench({ minio, cluster, primary, worker }: Parts, numbers: { jobs: numb
         }
       }),
   };
-}
-
-async function bundleWorker(folder: string): Promise<string> {
-  await build({
-    input: join(import.meta.dirname, "backup-worker.ts"),
-    cwd: join(import.meta.dirname, "..", ".."),
-    platform: "node",
-    logLevel: "warn",
-    output: { dir: folder, format: "esm", entryFileNames: "worker.mjs", chunkFileNames: "[hash].mjs" },
-  });
-  return join(folder, "worker.mjs");
 }
 
 /** The medians and peaks of one benchmark. */

@@ -8,7 +8,7 @@ export interface Benchmark {
   readonly run: (options: readonly string[]) => Promise<object>;
 }
 
-const names = ["wal", "drain", "backup", "restore", "operator", "admission"];
+const names = ["wal", "drain", "backup", "restore", "stanza", "operator", "admission"];
 const [name = "", ...options] = process.argv.slice(2);
 const file = join(import.meta.dirname, `${name}.ts`);
 if (!names.includes(name) || !existsSync(file)) {

@@ -7,11 +7,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs, promisify } from "node:util";
-import { build } from "rolldown";
-import { sidecarDefaults } from "#cnpg/sidecar-config.ts";
 import { openStore } from "#store/open.ts";
 import { barmanPrograms } from "../cluster/barman.ts";
 import { type Minio, startMinio } from "../contract/minio.ts";
+import { bundleWorker, nodeFlags } from "./bundle.ts";
 import { createPgdata, pgbenchContent, segmentNames, type Pgdata } from "./wal-data.ts";
 import type { Measured, WorkerTask } from "./wal-worker.ts";
 
@@ -38,7 +37,10 @@ export async function run(options: readonly string[]): Promise<object> {
     const pgdata = await createPgdata(join(folder, "pgdata"), { segmentBytes });
     const names = segmentNames("000000010000000000000001", segments, segmentBytes);
     for (const name of names) await pgdata.add(name, { content: pgbenchContent(name, pgdata) });
-    return await compare({ minio, pgdata, names, parallel, worker: await bundleWorker(join(folder, "worker")) }, runs);
+    return await compare(
+      { minio, pgdata, names, parallel, worker: await bundleWorker("wal-worker", join(folder, "worker")) },
+      runs,
+    );
   } finally {
     await minio.stop();
     await rm(folder, { recursive: true, force: true });
@@ -91,20 +93,6 @@ async function runOurs(
   };
   const { stdout } = await execute(process.execPath, [...nodeFlags, worker, JSON.stringify(task)]);
   return JSON.parse(stdout) as Measured;
-}
-
-/** What the sidecar's Node is started with. */
-const nodeFlags = sidecarDefaults.command.filter((argument) => argument.startsWith("--"));
-
-async function bundleWorker(folder: string): Promise<string> {
-  await build({
-    input: join(import.meta.dirname, "wal-worker.ts"),
-    cwd: join(import.meta.dirname, "..", ".."),
-    platform: "node",
-    logLevel: "warn",
-    output: { dir: folder, format: "esm", entryFileNames: "worker.mjs", chunkFileNames: "[hash].mjs" },
-  });
-  return join(folder, "worker.mjs");
 }
 
 type BarmanMeasured = Pick<Measured, "seconds" | "cpuSeconds">;

@@ -1,0 +1,73 @@
+// The sidecar's side of the stanza benchmark, in a process of its own so that its memory can be told. Prints what it took as
+// one line of JSON.
+import { readFileSync } from "node:fs";
+import { rename } from "node:fs/promises";
+import { join } from "node:path";
+import { createStanzaArchiver } from "#engine/pgbackrest/archiver.ts";
+import { runStanzaBackup } from "#engine/pgbackrest/backup.ts";
+import { runStanzaRestore } from "#engine/pgbackrest/restore.ts";
+import type { Mutex } from "#kube/mutex.ts";
+import { createLogger } from "#observe/logger.ts";
+import type { StanzaConfig } from "#repository/pgbackrest/config.ts";
+import { openPgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
+
+export interface StanzaTask {
+  readonly config: StanzaConfig;
+  readonly program: string;
+  readonly scratch: string;
+  /** Archived or backed up from, or restored to. */
+  readonly pgdata: string;
+  readonly connection: { readonly host: string; readonly port: number };
+  readonly work:
+    | { readonly kind: "archive"; readonly names: readonly string[] }
+    | { readonly kind: "backup"; readonly name: string }
+    | { readonly kind: "restore"; readonly label: string };
+}
+
+export interface StanzaMeasured {
+  readonly seconds: number;
+  /** Of Node alone, without pgBackRest's processes. */
+  readonly rssPeakMB: number;
+}
+
+const { config, program, scratch, pgdata, connection, work } = JSON.parse(process.argv[2] ?? "") as StanzaTask;
+const { signal } = new AbortController();
+const logger = createLogger("error");
+const cluster = { namespace: "bench", name: "bench", uid: "bench" };
+const spool = join(scratch, "spool");
+const database = { pgdata, socketDirectory: connection.host, port: connection.port };
+const pgbackrest = await openPgbackrest(config, { scratch, program, database, spoolPath: spool });
+
+const begin = performance.now();
+if (work.kind === "archive") await archive(work.names);
+else if (work.kind === "backup") await backup(work.name);
+else await restore(work.label);
+const measured: StanzaMeasured = {
+  seconds: (performance.now() - begin) / 1000,
+  rssPeakMB: Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1]) / 1024,
+};
+process.stdout.write(JSON.stringify(measured));
+
+async function archive(names: readonly string[]): Promise<void> {
+  const walDirectory = join(pgdata, "pg_wal");
+  const archiver = createStanzaArchiver({ pgdata, walDirectory, spoolDirectory: spool, logger });
+  const mutex: Mutex = { hold: (options, whileHeld) => whileHeld(options.signal) };
+  const target = { name: "bench", pgbackrest, mutex };
+  for (const name of names) {
+    await archiver.archive(join(walDirectory, name), target, { cluster, checkEmpty: false, skipCheck: false, signal });
+    const mark = join(walDirectory, "archive_status", name);
+    await rename(`${mark}.ready`, `${mark}.done`);
+  }
+  await archiver.close(signal);
+}
+
+async function backup(name: string): Promise<void> {
+  const request = { repository: 1, type: "full" } as const;
+  const exclusively = <T>(held: AbortSignal, make: (held: AbortSignal) => Promise<T>): Promise<T> => make(held);
+  await runStanzaBackup({ pgbackrest, connection, request, name, cluster, exclusively, logger, signal });
+}
+
+async function restore(label: string): Promise<void> {
+  const target = { pgdata, tablespaces: [], timeline: "latest", onPrepared: () => undefined } as const;
+  await runStanzaRestore({ pgbackrest, backup: { label, repository: 1 }, ...target, logger, signal });
+}
