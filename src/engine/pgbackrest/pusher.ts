@@ -63,6 +63,8 @@ export function createPusher(options: PusherOptions): Pusher {
   let spoolProblem: string | undefined;
   /** Until when the worker is done without. */
   let spoolUntil = 0;
+  /** Nothing that another one left is in it: only then its files tell of these repositories. */
+  let isSpoolOurs = false;
 
   function track<T>(work: Promise<T>): Promise<T> {
     running.add(work);
@@ -115,12 +117,19 @@ export function createPusher(options: PusherOptions): Pusher {
   async function canSpool(): Promise<boolean> {
     if (performance.now() < spoolUntil) return false;
     try {
+      await emptySpool();
       await spool.open();
       return true;
     } catch (error) {
       noteSpool(error instanceof Error ? error.message : String(error));
       return false;
     }
+  }
+
+  async function emptySpool(): Promise<void> {
+    if (isSpoolOurs) return;
+    await spool.clear();
+    isSpoolOurs = true;
   }
 
   function noteSpool(message: string): void {
@@ -222,7 +231,7 @@ export function createPusher(options: PusherOptions): Pusher {
     },
     setFailing: (key, message) => void failing.set(key, message),
     async isStored(path, name) {
-      return config.archive.async && (await spool.outcomeOf(path, name)) === true;
+      return config.archive.async && isSpoolOurs && (await spool.outcomeOf(path, name)) === true;
     },
     async push(path, name, ready, waiting) {
       // A single file costs less without the worker's processes, unless that is at work anyway.
@@ -251,7 +260,8 @@ export function createPusher(options: PusherOptions): Pusher {
         return keys;
       }
     },
-    begin: () => spool.clear().catch(() => undefined),
+    // What could not be removed is not believed; the worker is done without until it is gone.
+    begin: () => emptySpool().catch(() => undefined),
     async idle() {
       while (running.size > 0) await Promise.allSettled(running);
     },
