@@ -3,6 +3,7 @@
 // that was upgraded from a foreign one.
 import { formatOwner, parseOwner, type OwnerMark } from "#repository/barman/owner.ts";
 import type { Pgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
+import { withoutRemarks } from "#repository/pgbackrest/warnings.ts";
 
 interface MarkOptions {
   readonly repository: number;
@@ -30,7 +31,7 @@ export async function readOwnerMark(
     deadlineMs,
     signal,
   });
-  return code === missing ? undefined : parseOwner(stdout);
+  return code === missing ? undefined : parseOwner(withoutRemarks(stdout));
 }
 
 /** Throws PgbackrestError. */
