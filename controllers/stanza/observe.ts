@@ -34,7 +34,7 @@ export type TryRepository = (
   signal: AbortSignal,
 ) => Promise<readonly Check[]>;
 
-/** What was read before: by location, since a number may come to stand for another place. */
+/** What was read before: by place, since a number may come to stand for another one. */
 export interface Known {
   readonly contents: ReadonlyMap<string, RepositoryContent>;
   readonly newestWal?: NewestWal;
@@ -87,7 +87,9 @@ export async function lookAtStanza(stanza: Stanza, options: LookOptions): Promis
     const info = await askThose(opened, preflight, signal);
     const repositories = describe(opened.config, { info, preflight, known });
     const newestWal = await readEnd(repositories, opened, { ...options, signal });
-    const contents = repositories.flatMap(({ location, content }) => (content ? [[location, content] as const] : []));
+    const contents = repositories.flatMap(({ content }, index) =>
+      content ? [[placeOf(opened.config, index), content] as const] : [],
+    );
     return {
       look: { kind: "looked", repositories, owner: ownerOf(info), ...endOf(repositories, newestWal) },
       known: { contents: new Map(contents), ...(newestWal && { newestWal }) },
@@ -153,7 +155,7 @@ function describe(config: StanzaConfig, { info, preflight, known }: Described): 
     const catalog = said?.catalog;
     const content = catalog
       ? contentOf(info, { key, catalog, encrypted: config.credentials.each[index]?.passphrase !== undefined })
-      : known.contents.get(location);
+      : known.contents.get(placeOf(config, index));
     return {
       key,
       type,
@@ -165,6 +167,14 @@ function describe(config: StanzaConfig, { info, preflight, known }: Described): 
       isRead: catalog !== undefined,
     };
   });
+}
+
+/** Two repositories may have one bucket and path on two servers, or one container and path in two accounts. */
+function placeOf({ stanza, repositories, credentials }: StanzaConfig, index: number): string {
+  const repository = repositories[index];
+  if (repository === undefined) throw new RangeError(`there is no repository at ${index}`);
+  const { endpoint } = repository;
+  return JSON.stringify([stanza, locationOfRepository(repository), endpoint, credentials.each[index]?.account]);
 }
 
 /** The database of now has the highest id. */

@@ -230,6 +230,17 @@ describe("a repository that is away", () => {
     expect(names(repository(1), away(2))).toEqual(["20261121-000000F"]);
   });
 
+  it("keeps its own counts in status when another one has its bucket and path on another server", () => {
+    const one = repository(1, { location: "s3://b/r" });
+    const two = repository(2, { location: "s3://b/r", content: content([record("A", 2), record("B", 2)]) });
+    const seen = stanza(plan(looked(one, two)).facts);
+    const rows = [
+      { ...away(1, { unknown: true }), location: "s3://b/r" },
+      { ...away(2, { unknown: true }), location: "s3://b/r" },
+    ];
+    expect(plan(looked(...rows), { stanza: seen }).facts.repositories).toMatchObject([{ full: 1 }, { full: 2 }]);
+  });
+
   it("is proven bad when it refuses us, and says what mends it", () => {
     const refused = { ...away(2), state: "Refused", message: "[CryptoError] cipher header invalid" } as const;
     const planned = plan(looked(repository(1), refused));

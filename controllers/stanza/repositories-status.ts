@@ -19,7 +19,7 @@ export const describeRepositories = (
     state,
     ...(message !== undefined && { message }),
     ...(content === undefined
-      ? factsBefore(previous, location)
+      ? factsBefore(previous, { key, location })
       : factsOf(
           content,
           gaps.filter(({ repository }) => repository === key),
@@ -44,9 +44,16 @@ function factsOf({ catalog, backups, newestWal, encrypted }: RepositoryContent, 
   };
 }
 
-/** By location: a number may stand for another place by now. */
-function factsBefore(previous: readonly RepositoryStatus[], location: string): Partial<Facts> {
-  const before = previous.find((each) => each.location === location);
+/**
+ * By location: a number may stand for another place by now. By number among those of one location, which are then on
+ * different servers.
+ */
+function factsBefore(
+  previous: readonly RepositoryStatus[],
+  { key, location }: Pick<RepositoryStatus, "key" | "location">,
+): Partial<Facts> {
+  const there = previous.filter((each) => each.location === location);
+  const before = there.length === 1 ? there[0] : there.find((each) => each.key === key);
   if (before === undefined) return {};
   const { key: _key, type: _type, location: _location, state: _state, message: _message, ...facts } = before;
   return facts;
