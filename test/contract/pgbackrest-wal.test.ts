@@ -224,10 +224,11 @@ describe("the worker", () => {
     await fixture.ready(names);
     const side = await fixture.side(fixture.pgbackrest.newStanza(), { config: archiving({ async: true }) });
     await side.archive(names[0]!);
-    // A folder where the worker wants to write its file.
     const systemId = await fixture.primary.value("SELECT system_identifier FROM pg_control_system()");
-    const out = join(side.spoolDirectory, systemId, "archive", side.target.pgbackrest.config.stanza, "out");
+    const { stanza } = side.target.pgbackrest.config;
+    const out = join(side.spoolDirectory, systemId, side.target.name, "archive", stanza, "out");
     await rm(out, { recursive: true });
+    // A folder where the worker wants to write its file.
     for (const name of names.slice(1)) await mkdir(join(out, `${name}.ok.pgbackrest.tmp`), { recursive: true });
     for (const name of names.slice(1)) await side.archive(name);
     for (const name of names) await side.fetch(name);

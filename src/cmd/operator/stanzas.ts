@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Stanza } from "#api/gen/stanza.ts";
 import type { OpenStanza } from "#controllers/stanza/observe.ts";
+import { createSlots, type Slots } from "#engine/archive/slots.ts";
 import type { KubeClient } from "#kube/client.ts";
 import type { Informer } from "#kube/informer.ts";
 import { keyOf, parseKey } from "#kube/object.ts";
@@ -29,7 +30,24 @@ export interface OperatorStanzas {
   close(): void;
 }
 
+/** Each may take tens of megabytes, in the memory that CNPG's calls are answered from. */
+const processesMax = 6;
+
+/** The others wait in line; what a call may take begins when it runs. */
+const limited = (pgbackrest: Pgbackrest, slots: Slots): Pgbackrest => ({
+  ...pgbackrest,
+  async run(command, options) {
+    await slots.acquire(processesMax, options.signal);
+    try {
+      return await pgbackrest.run(command, options);
+    } finally {
+      slots.release();
+    }
+  },
+});
+
 export function createOperatorStanzas(client: KubeClient, stanzas: Informer<Stanza>, logger: Logger): OperatorStanzas {
+  const slots = createSlots();
   const source = createStoreSource<OperatorStanzaConfig, Pgbackrest>({
     load: async (name, signal) => {
       const key = parseKey(name);
@@ -39,12 +57,10 @@ export function createOperatorStanzas(client: KubeClient, stanzas: Informer<Stan
       const config = await resolveStanzaConfig(stanza, readSecretsOf(client, namespace), { signal });
       return { ...config, namespace, object: key.name };
     },
-    open: (config, { credentials }) =>
-      openPgbackrest(config, {
-        scratch: join(tmpdir(), "stanzas", config.namespace, config.object),
-        namespace: config.namespace,
-        credentials,
-      }),
+    open: async (config, { credentials }) => {
+      const scratch = join(tmpdir(), "stanzas", config.namespace, config.object);
+      return limited(await openPgbackrest(config, { scratch, namespace: config.namespace, credentials }), slots);
+    },
     noun: "stanza",
     now: () => performance.now(),
     logger,

@@ -28,7 +28,7 @@ export interface StanzaArchiverOptions {
   readonly pgdata: string;
   /** pg_wal, or what it links to. */
   readonly walDirectory: string;
-  /** On a volume of its own where there is one; each database system gets a folder in it. */
+  /** On a volume of its own where there is one; each database system gets a folder in it, each Stanza one in that. */
   readonly spoolDirectory: string;
   readonly logger: Logger;
   /** A call ends within this time, sooner when PostgreSQL stops: 60 s unless told. */
@@ -95,7 +95,8 @@ export function createStanzaArchiver(options: StanzaArchiverOptions): StanzaArch
     const pusher = createPusher({
       pgbackrest,
       walDirectory,
-      spoolDirectory: join(spoolDirectory, systemId),
+      // Two Stanzas may give their stanzas one name, and a Cluster may go from one to the other and back.
+      spoolDirectory: join(spoolDirectory, systemId, target.name),
       logger,
       signal: AbortSignal.any([stopping.signal, ...given]),
     });

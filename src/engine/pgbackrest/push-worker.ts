@@ -1,7 +1,7 @@
 // pgBackRest's own worker of asynchronous archiving, as a child that is watched: it pushes all files that PostgreSQL has
 // marked ready, with process-max processes, and tells of each in the spool. pgBackRest's foreground part, which would start
 // it out of sight of everybody, is not used. One runs at a time, as pgBackRest's lock of the stanza wants it.
-import { watch } from "node:fs";
+import { watch, type FSWatcher } from "node:fs";
 import { waitFor } from "#std/abort.ts";
 import type { Pgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
 import type { PgbackrestError } from "#repository/pgbackrest/errors.ts";
@@ -101,7 +101,7 @@ export function createPushWorker(options: PushWorkerOptions): PushWorker {
 function watchFolder(folder: string): Disposable & { next(): Promise<void> } {
   let news = Promise.withResolvers<void>();
   const tell = (): void => news.resolve();
-  const watcher = watch(folder, { persistent: false }, tell).on("error", () => undefined);
+  const watcher = watchIfPossible(folder, tell);
   const timer = setInterval(tell, lookEveryMs).unref();
   return {
     async next() {
@@ -109,8 +109,17 @@ function watchFolder(folder: string): Disposable & { next(): Promise<void> } {
       news = Promise.withResolvers<void>();
     },
     [Symbol.dispose]() {
-      watcher.close();
+      watcher?.close();
       clearInterval(timer);
     },
   };
+}
+
+/** A machine has only so many watches; without one, looking every second has to do. */
+function watchIfPossible(folder: string, tell: () => void): FSWatcher | undefined {
+  try {
+    return watch(folder, { persistent: false }, tell).on("error", () => undefined);
+  } catch {
+    return undefined;
+  }
 }

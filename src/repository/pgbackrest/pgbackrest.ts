@@ -1,9 +1,11 @@
 // pgBackRest for one Stanza: what every command needs is set once, so that callers say only what they want done.
+import { readFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { RepositoryConfig, StanzaConfig } from "./config.ts";
 import { environmentOf, type Surroundings } from "./environment.ts";
 import { loggedOf, type OnLog } from "./logged.ts";
+import { searchListOf } from "./search-list.ts";
 import { runProgram, type ProgramCall, type ProgramResult } from "./run-program.ts";
 
 export type RunOptions = Pick<ProgramCall, "signal" | "deadlineMs" | "answers" | "onLine" | "output" | "input"> & {
@@ -112,8 +114,14 @@ function inheritedVariables(env: NodeJS.ProcessEnv, namespace: string | undefine
     ([name, value]) =>
       value !== undefined && (/^(PATH|TMPDIR|TZ|LANG|SSL_CERT_(FILE|DIR))$/.test(name) || name.startsWith("AWS_")),
   ) as [string, string][];
-  // glibc's resolver (resolv.conf(5), LOCALDOMAIN): the search list of a pod in that namespace.
-  const search =
-    namespace === undefined ? {} : { LOCALDOMAIN: `${namespace}.svc.cluster.local svc.cluster.local cluster.local` };
+  const search = namespace === undefined ? {} : { LOCALDOMAIN: searchListOf(namespace, readResolverFile()) };
   return { ...Object.fromEntries(kept), HOME: "/nonexistent", ...search };
+}
+
+function readResolverFile(): string {
+  try {
+    return readFileSync("/etc/resolv.conf", "utf8");
+  } catch {
+    return "";
+  }
 }

@@ -15,6 +15,8 @@ type AzureSpec = NonNullable<Configuration["azureRepositories"]>[number];
 const getQueueDefault = "128MiB";
 const fullEveryDefault = "7d";
 const chainMaxDefault = 30;
+/** It becomes a file in the memory of the operator's pod; the authorities of the whole web are about 220 000. */
+const authoritiesMax = 262_144;
 
 /** Throws the first problem as StoreConfigError, with the field that it is about. */
 export async function resolveStanzaConfig(
@@ -111,6 +113,11 @@ async function resolveAzure(written: AzureSpec, place: Place): Promise<Resolved>
 
 async function shared(written: S3Spec | AzureSpec, { field, read }: Place) {
   const ca = await read(`${field}.endpointCA`, written.endpointCA);
+  if (ca !== undefined && ca.length > authoritiesMax)
+    throw new StoreConfigError("InvalidSpec", `the secret's value is longer than ${authoritiesMax} characters`, {
+      field: `${field}.endpointCA`,
+      hint: "put only the authorities there that the endpoint needs",
+    });
   return {
     path: written.repoPath,
     verifyTls: written.verifyTLS ?? true,

@@ -82,7 +82,8 @@ export async function runProgram(call: ProgramCall): Promise<ProgramResult> {
     if (code === 0 || answers.includes(code)) return { code, stdout };
     throw pgbackrestError(command, code, said);
   } finally {
-    if (child.exitCode === null && child.signalCode === null) signalGroup(child.pid, "SIGKILL");
+    // Also when the process itself was killed, for want of memory: its workers would go on without it.
+    if (child.exitCode === null) signalGroup(child.pid, "SIGKILL");
     clearTimeout(timer);
     ending.abort();
     signal.removeEventListener("abort", onAbort);
