@@ -235,8 +235,10 @@ describe("a Cluster with a Stanza", () => {
       "holdfast",
     ]);
     expect(passphrase).toMatch(/.{8}/);
-    for (const text of [objects, logs]) {
-      expect(text.length).toBeGreaterThan(1000);
+    const operator = await kubectl([..."logs -n cnpg-system --tail=-1 -l app.kubernetes.io/name=holdfast".split(" ")]);
+    expect(objects).toContain('"kind": "Stanza"');
+    for (const text of [logs, operator]) expect(text).toContain('"msg":"serving"');
+    for (const text of [objects, logs, operator]) {
       expect(text).not.toContain(credentials.secretAccessKey);
       expect(text).not.toContain(passphrase);
     }
