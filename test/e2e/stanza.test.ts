@@ -235,7 +235,7 @@ describe("a Cluster with a Stanza", () => {
       "holdfast",
     ]);
     expect(passphrase).toMatch(/.{8}/);
-    const operator = await kubectl([..."logs -n cnpg-system --tail=-1 -l app.kubernetes.io/name=holdfast".split(" ")]);
+    const operator = await kubectl("logs -n cnpg-system --tail=-1 -l app.kubernetes.io/name=holdfast".split(" "));
     expect(objects).toContain('"kind": "Stanza"');
     for (const text of [logs, operator]) expect(text).toContain('"msg":"serving"');
     for (const text of [objects, logs, operator]) {
