@@ -59,15 +59,18 @@ export async function freshNamespace(namespace: string): Promise<void> {
   const { hostname } = new URL(plain);
   const ports = [
     { name: "plain", port: Number(new URL(plain).port) },
-    { name: "tls", port: Number(new URL(tls).port) },
+    // A cluster from elsewhere may have no TLS endpoint; then there is neither a port nor an authority.
+    ...(tls === "" ? [] : [{ name: "tls", port: Number(new URL(tls).port) }]),
   ];
   const service = { apiVersion: "v1", kind: "Service", metadata, spec: { ports } };
-  const authority = {
-    apiVersion: "v1",
-    kind: "Secret",
-    metadata: { name: "minio-ca" },
-    stringData: { "ca.crt": readFileSync(ca, "utf8") },
-  };
+  const authorities = [ca]
+    .filter((file) => file !== "")
+    .map((file) => ({
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: { name: "minio-ca" },
+      stringData: { "ca.crt": readFileSync(file, "utf8") },
+    }));
   const endpoints = {
     apiVersion: "discovery.k8s.io/v1",
     kind: "EndpointSlice",
@@ -76,7 +79,10 @@ export async function freshNamespace(namespace: string): Promise<void> {
     ports,
     endpoints: [{ addresses: [hostname] }],
   };
-  await apply(namespace, JSON.stringify({ apiVersion: "v1", kind: "List", items: [service, endpoints, authority] }));
+  await apply(
+    namespace,
+    JSON.stringify({ apiVersion: "v1", kind: "List", items: [service, endpoints, ...authorities] }),
+  );
 }
 
 /** A file of examples/ as it stands. */
