@@ -74,8 +74,11 @@ async function credentialsOf(
   return token === undefined ? keys : { ...keys, sessionToken: token };
 }
 
-/** Secrets made from files end in a line break that is no part of the value. */
-async function readTrimmed(field: string, read: () => Promise<string>): Promise<string> {
+/**
+ * The value that `read` gives for a field, without the line break that ends Secrets made from files. Throws StoreConfigError
+ * with the field; also for an empty value.
+ */
+export async function readTrimmed(field: string, read: () => Promise<string>): Promise<string> {
   const value = await read().catch((error: unknown) => {
     if (!(error instanceof StoreConfigError) || error.field !== undefined) throw error;
     const { kind, message, cause, hint } = error;

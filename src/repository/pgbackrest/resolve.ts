@@ -3,7 +3,7 @@
 import type { Stanza } from "#api/gen/stanza.ts";
 import type { CallOptions } from "#store/call.ts";
 import { StoreConfigError } from "#store/config.ts";
-import type { ReadSecret, SecretSelector } from "#store/resolve.ts";
+import { readTrimmed, type ReadSecret, type SecretSelector } from "#store/resolve.ts";
 import type { RepositoryConfig, RepositoryCredentials, StanzaConfig, StanzaSpec } from "./config.ts";
 import { parseSize } from "./size.ts";
 import { stanzaProblems } from "./spec.ts";
@@ -130,18 +130,6 @@ async function shared(written: S3Spec | AzureSpec, { field, read }: Place) {
 async function passphraseOf({ cipherConfig }: S3Spec | AzureSpec, { field, read }: Place) {
   const passphrase = await read(`${field}.cipherConfig.encryptionPass`, cipherConfig?.encryptionPass);
   return passphrase === undefined ? {} : { passphrase };
-}
-
-/** Secrets made from files end in a line break that is no part of the value. */
-async function readTrimmed(field: string, read: () => Promise<string>): Promise<string> {
-  const value = await read().catch((error: unknown) => {
-    if (!(error instanceof StoreConfigError) || error.field !== undefined) throw error;
-    const { kind, message, cause, hint } = error;
-    throw new StoreConfigError(kind, message, { cause, field, ...(hint !== undefined && { hint }) });
-  });
-  const trimmed = value.trim();
-  if (trimmed === "") throw new StoreConfigError("SecretKeyMissing", "the value in the secret is empty", { field });
-  return trimmed;
 }
 
 const parseDays = (text: string): number => Number.parseInt(text, 10) * (text.endsWith("w") ? 7 : 1);
