@@ -11,8 +11,9 @@ export interface HoldOptions {
 
 export interface Mutex {
   /**
-   * Runs the work while the Lease is held, and renews it meanwhile. The work's signal aborts when the Lease has been taken
-   * by another one; an API server that is away ends nothing, because then nobody can take it. Throws MutexBusyError, which
+   * Runs the work while the Lease is held, and renews it meanwhile. The work's signal aborts when it is seen that another
+   * one has taken the Lease. An API server that is away ends nothing: while it is away for all, nobody can take it; a holder
+   * that alone cannot reach it works on, though others may take the Lease when it has expired. Throws MutexBusyError, which
    * says who holds it and what for, when the wait is over.
    */
   hold<T>(options: HoldOptions, work: (signal: AbortSignal) => Promise<T>): Promise<T>;
