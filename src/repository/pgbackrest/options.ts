@@ -1,10 +1,10 @@
 // The options of pgBackRest 2.55 and who sets each one: what a Stanza's customEnvVar may hold is what nobody else sets.
-// Names as in pgBackRest's configuration reference, without "repoN-" for those of a repository.
-
-export type ValueForm = "flag" | "number" | "size" | "time" | "pairs" | "text";
+// Names and ranges as in pgBackRest's src/build/config/config.yaml, without "repoN-" for those of a repository.
+import type { ValueForm } from "./option-value.ts";
 
 export type Setter =
-  | { readonly by: "variable"; readonly form: ValueForm }
+  /** `idle` says why it changes nothing here. */
+  | { readonly by: "variable"; readonly form: ValueForm; readonly idle?: string }
   /** A field of the Stanza, from spec.stanzaConfiguration or from the repository. */
   | { readonly by: "field"; readonly field: string }
   /** A value that no object may show; `field` names the Secret, where there is one. */
@@ -12,6 +12,7 @@ export type Setter =
   | { readonly by: "operator" }
   /** Goes with one run of a command. */
   | { readonly by: "command" }
+  | { readonly by: "harmful"; readonly why: string }
   /** Of a kind of repository that a Stanza does not have. */
   | { readonly by: "provider" }
   /** A newer version of pgBackRest. */
@@ -21,20 +22,33 @@ export type Setter =
 
 const each = (setter: Setter, ...names: readonly string[]): readonly (readonly [string, Setter])[] =>
   names.map((name) => [name, setter]);
-const variable = (form: ValueForm, ...names: readonly string[]) => each({ by: "variable", form }, ...names);
+const variable = (kind: "flag" | "pairs" | "text", ...names: readonly string[]) =>
+  each({ by: "variable", form: { kind } }, ...names);
+const ranged = (kind: "number" | "size" | "time", least: string, most: string, ...names: readonly string[]) =>
+  each({ by: "variable", form: { kind, range: [least, most] } }, ...names);
+const idle = (why: string, form: ValueForm, ...names: readonly string[]) =>
+  each({ by: "variable", form, idle: why }, ...names);
 const field = (path: string, ...names: readonly string[]) => each({ by: "field", field: path }, ...names);
 const since = (version: string, ...names: readonly string[]) => each({ by: "version", version }, ...names);
 const operator: Setter = { by: "operator" };
 const command: Setter = { by: "command" };
 
+const bufferSizes = "16KiB 32KiB 64KiB 128KiB 256KiB 512KiB 1MiB 2MiB 4MiB 8MiB 16MiB".split(" ");
+
 export const generalOptions: ReadonlyMap<string, Setter> = new Map([
-  ...variable("flag", "archive-missing-retry", "checksum-page", "neutral-umask", "page-header-check"),
-  ...variable("flag", "resume", "sck-keep-alive", "stop-auto"),
-  ...variable("number", "compress-level-network"),
-  ...variable("number", "tcp-keep-alive-count", "tcp-keep-alive-idle", "tcp-keep-alive-interval"),
-  ...variable("size", "buffer-size", "manifest-save-threshold"),
-  ...variable("time", "archive-timeout", "db-timeout", "io-timeout", "protocol-timeout"),
-  ...variable("text", "exclude"),
+  ...variable("flag", "checksum-page", "neutral-umask", "page-header-check", "resume", "sck-keep-alive"),
+  ...ranged("number", "1", "32", "tcp-keep-alive-count"),
+  ...ranged("number", "1", "3600", "tcp-keep-alive-idle"),
+  ...ranged("number", "1", "900", "tcp-keep-alive-interval"),
+  ...ranged("size", "1B", "1TiB", "manifest-save-threshold"),
+  ...each({ by: "variable", form: { kind: "choice", values: bufferSizes } }, "buffer-size"),
+  ...ranged("time", "100ms", "1h", "io-timeout"),
+  ...ranged("time", "100ms", "7d", "db-timeout", "protocol-timeout"),
+  ...idle("Holdfast waits for WAL itself", { kind: "time", range: ["100ms", "1d"] }, "archive-timeout"),
+  ...idle("Holdfast fetches WAL ahead itself", { kind: "flag" }, "archive-missing-retry"),
+  ...idle("it is about PostgreSQL 9.5 and older", { kind: "flag" }, "stop-auto"),
+  ...idle("nothing goes to another pgBackRest", { kind: "number", range: ["-5", "12"] }, "compress-level-network"),
+  ...each({ by: "harmful", why: "a backup without a part of the database could not be restored" }, "exclude"),
   ...field("name", "stanza"),
   ...field("processMax", "process-max"),
   ...field("archive.async", "archive-async"),
@@ -64,8 +78,11 @@ export const generalOptions: ReadonlyMap<string, Setter> = new Map([
 
 /** PGBACKREST_REPO1_…, with a repository's number. */
 export const repositoryOptions: ReadonlyMap<string, Setter> = new Map([
-  ...variable("flag", "block", "bundle", "hardlink", "s3-requester-pays"),
-  ...variable("size", "bundle-limit", "bundle-size", "storage-upload-chunk-size"),
+  ...variable("flag", "block", "bundle", "s3-requester-pays"),
+  ...idle("an object store has no links", { kind: "flag" }, "hardlink"),
+  ...ranged("size", "8KiB", "1PiB", "bundle-limit"),
+  ...ranged("size", "1MiB", "1PiB", "bundle-size"),
+  ...ranged("size", "64KiB", "1TiB", "storage-upload-chunk-size"),
   ...variable("text", "s3-kms-key-id", "s3-role", "storage-ca-path"),
   ...variable("pairs", "storage-tag"),
   ...field("repoPath", "path"),

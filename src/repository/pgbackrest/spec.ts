@@ -6,7 +6,7 @@ import { repositoryPlaces } from "./location.ts";
 import { azureProblems, repositoryWarnings, s3Problems } from "./repository-spec.ts";
 import { parseSize, sizeMax } from "./size.ts";
 import type { SpecProblem } from "./spec-problem.ts";
-import { variableProblems } from "./variables.ts";
+import { variableProblems, variableWarnings } from "./variables.ts";
 
 export type { SpecProblem } from "./spec-problem.ts";
 
@@ -31,7 +31,7 @@ export function stanzaProblems(spec: StanzaSpec): readonly SpecProblem[] {
 
 /** What is accepted and deserves a word, one sentence each. */
 export function stanzaWarnings(spec: StanzaSpec): readonly string[] {
-  const { s3Repositories = [], azureRepositories = [], archive = {} } = spec.stanzaConfiguration;
+  const { s3Repositories = [], azureRepositories = [], archive = {}, customEnvVar = {} } = spec.stanzaConfiguration;
   return [
     ...s3Repositories.flatMap((repository, index) => repositoryWarnings(repository, at(`s3Repositories[${index}]`))),
     ...azureRepositories.flatMap((repository, index) =>
@@ -41,6 +41,7 @@ export function stanzaWarnings(spec: StanzaSpec): readonly string[] {
       ? []
       : [`${at("archive.pushQueueMax")}: WAL beyond it is dropped, and no moment after the gap can be restored`]),
     ...spoolWarnings(archive),
+    ...variableWarnings(customEnvVar),
     ...retentionWarnings(spec),
   ];
 }

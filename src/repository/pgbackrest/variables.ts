@@ -1,7 +1,8 @@
 // What a Stanza's customEnvVar may hold: options of pgBackRest that neither a field nor the operator sets, and no secret.
 // Pure. Values are never repeated in a message.
 import { nearest } from "#std/nearest.ts";
-import { generalOptions, repositoryOptions, type Setter, type ValueForm } from "./options.ts";
+import { timeOf, valueProblem } from "./option-value.ts";
+import { generalOptions, repositoryOptions, type Setter } from "./options.ts";
 import type { SpecProblem } from "./spec-problem.ts";
 import { needsVersion } from "./version.ts";
 
@@ -21,13 +22,43 @@ const nameMax = 80;
 export const variableProblems = (
   variables: Readonly<Record<string, string>>,
   counts: RepositoryCounts,
-): readonly SpecProblem[] =>
-  Object.entries(variables)
+): readonly SpecProblem[] => {
+  const problems = Object.entries(variables)
     .slice(0, variablesMax)
     .flatMap(([name, value]) => {
       const said = problemOf(name, value, counts);
-      return said === undefined ? [] : [{ field: `${root}.customEnvVar.${name.slice(0, nameMax)}`, ...said }];
+      return said === undefined ? [] : [{ field: fieldOf(name), ...said }];
     });
+  return problems.length > 0 ? problems : pairProblems(variables);
+};
+
+/** What is accepted and changes nothing, one sentence each. */
+export const variableWarnings = (variables: Readonly<Record<string, string>>): readonly string[] =>
+  Object.keys(variables)
+    .slice(0, variablesMax)
+    .flatMap((name) => {
+      const option = optionOf(name);
+      const setter = generalOptions.get(option) ?? repositoryOptions.get(option.replace(/^repo[0-9]+-/, ""));
+      return setter?.by === "variable" && setter.idle !== undefined
+        ? [`${fieldOf(name)}: has no effect: ${setter.idle}`]
+        : [];
+    });
+
+/** pgBackRest starts with no command when both are given and the first is not the longer one. */
+function pairProblems({
+  PGBACKREST_PROTOCOL_TIMEOUT: protocol,
+  PGBACKREST_DB_TIMEOUT: db,
+}: Readonly<Record<string, string>>) {
+  if (protocol === undefined || db === undefined || timeOf(protocol) > timeOf(db)) return [];
+  const hint = "write more, or leave it out";
+  return [
+    { field: fieldOf("PGBACKREST_PROTOCOL_TIMEOUT"), message: "must be longer than PGBACKREST_DB_TIMEOUT", hint },
+  ];
+}
+
+const fieldOf = (name: string): string => `${root}.customEnvVar.${name.slice(0, nameMax)}`;
+
+const optionOf = (name: string): string => name.slice(prefix.length).toLowerCase().replaceAll("_", "-");
 
 type Said = Omit<SpecProblem, "field">;
 
@@ -36,7 +67,7 @@ function problemOf(name: string, value: string, counts: RepositoryCounts): Said 
   if (!name.toUpperCase().startsWith(prefix) || name.length > nameMax)
     return { message: "not an option of pgBackRest", hint: form };
   if (!/^[A-Z0-9_]+$/.test(name)) return { message: "pgBackRest reads capitals, digits and _ only", hint: form };
-  const option = name.slice(prefix.length).toLowerCase().replaceAll("_", "-");
+  const option = optionOf(name);
   const [, negation] = /^(no|reset)-/.exec(option) ?? [];
   if (negation !== undefined) return { message: `pgBackRest ignores "${negation}" in a variable`, hint: "write =n" };
   const general = generalOptions.get(option);
@@ -84,6 +115,8 @@ function bySetter(setter: Setter, value: string, at: string): Said | undefined {
       return { message: "Holdfast sets it itself", hint: "leave it out" };
     case "command":
       return { message: "goes with one run of a command, and variables go with all", hint: "leave it out" };
+    case "harmful":
+      return { message: setter.why, hint: "leave it out" };
     case "provider":
       return { message: "a Stanza's repositories are in S3 or in Azure", hint: "leave it out" };
     case "version":
@@ -91,21 +124,6 @@ function bySetter(setter: Setter, value: string, at: string): Said | undefined {
     case "rename":
       return { message: "has another name now", hint: `write ${nameOf(setter.name)}` };
   }
-}
-
-const forms: Readonly<Record<ValueForm, readonly [RegExp, string]>> = {
-  flag: [/^[yn]$/, "y or n"],
-  number: [/^[0-9]{1,9}$/, "a whole number"],
-  size: [/^[0-9]{1,15}([kmgtp](i?b)?|b)?$/i, "a number and KiB, MiB or GiB, such as 64MiB"],
-  time: [/^[0-9]{1,9}(ms|s|m|h|d|w)?$/i, "a whole number of seconds, or with s, m or h, such as 2m"],
-  pairs: [/^[^=:\p{C}]+=[^:\p{C}]*(:[^=:\p{C}]+=[^:\p{C}]*)*$/u, "name=value, several with a colon between"],
-  text: [/^[^\p{C}]{1,4096}$/u, "one line of text"],
-};
-
-function valueProblem(form: ValueForm, value: string): Said | undefined {
-  const [pattern, hint] = forms[form];
-  if (value === "") return { message: "has no value", hint: `${hint}, or leave it out` };
-  return pattern.test(value) ? undefined : { message: "its value cannot be read", hint };
 }
 
 function unknown(option: string, number: string | undefined): Said {
