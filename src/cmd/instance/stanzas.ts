@@ -2,6 +2,7 @@
 import { mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { stanzas } from "#api/kinds.ts";
+import { stanzaLease } from "#api/names.ts";
 import type { Stanza } from "#api/gen/stanza.ts";
 import type { KubeClient } from "#kube/client.ts";
 import { createLeaseMutex } from "#kube/lease-mutex.ts";
@@ -71,7 +72,7 @@ export function createStanzaMutexes({ client, surroundings, logger }: StanzaDeps
   return (stanza) => {
     const known = made.get(stanza);
     if (known !== undefined) return known;
-    const lease = { namespace, name: `holdfast-stanza-${stanza}` };
+    const lease = { namespace, name: stanzaLease(stanza) };
     const mutex = createLeaseMutex({ client, lease, identity, logger });
     made.set(stanza, mutex);
     return mutex;
