@@ -247,6 +247,13 @@ describe("a repository that is away", () => {
     expect(verdict(planned, "Ready")).toMatchObject({ status: "False", reason: "AccessDenied" });
     expect(verdict(planned, "Ready")?.message).toMatch(/^RepositoriesReachable: repository 2: .*encryptionPass/);
   });
+
+  it("tells a certificate that is not trusted from a passphrase, though pgBackRest calls both a CryptoError", () => {
+    const message = "[CryptoError] unable to verify certificate presented by 'minio:9000'";
+    const planned = plan(looked(repository(1), { ...away(2), state: "Unreachable", message } as const));
+    expect(verdict(planned, "Ready")).toMatchObject({ status: "False", reason: "TLSVerificationFailed" });
+    expect(verdict(planned, "Ready")?.message).not.toContain("encryptionPass");
+  });
 });
 
 describe("a Stanza that could not be opened", () => {

@@ -1,7 +1,7 @@
 // What is wrong with one repository: by its preflight, which says exactly where it fails, else by what pgBackRest said. Pure.
 import { StoreError } from "#store/errors.ts";
 import { meaningOf } from "#store/reasons.ts";
-import { problemOf } from "#repository/pgbackrest/repository-state.ts";
+import { mendOf, problemOf } from "#repository/pgbackrest/repository-state.ts";
 import type { Check, CheckName } from "#store/check.ts";
 import type { Problem } from "../opening-problem.ts";
 import type { ObservedRepository } from "./terms.ts";
@@ -33,12 +33,9 @@ export function problemIn(repository: ObservedRepository): Problem | undefined {
     case "Refused":
     case "Unknown": {
       const said = problemOf(message) ?? (state === "Refused" ? "AccessDenied" : "Unavailable");
-      const { kind, reason } = meaningOf(new StoreError(said, message));
-      // A refused passphrase looks like a refused login, and has another mend.
-      const mend = message.includes("[CryptoError]")
-        ? " (compare cipherConfig.encryptionPass with the passphrase that the repository was made with)"
-        : "";
-      return { kind, reason, message: `repository ${key}: ${message}${mend}` };
+      const hint = mendOf(message);
+      const meaning = meaningOf(new StoreError(said, message, hint === undefined ? {} : { hint }));
+      return { ...meaning, message: `repository ${key}: ${meaning.message}` };
     }
   }
 }

@@ -83,17 +83,20 @@ export const isUndecrypted = (text: string): boolean =>
 export const problemOf = (text: string): StoreErrorKind | undefined =>
   isUndecrypted(text) ? "AccessDenied" : words.find(([pattern]) => pattern.test(text))?.[1];
 
+/** A refused passphrase looks like a refused login, and has another mend. */
+export const mendOf = (text: string): string | undefined =>
+  isUndecrypted(text)
+    ? "compare cipherConfig.encryptionPass with the passphrase that the repository was made with"
+    : undefined;
+
 /** "repository 2 of stanza main: [HostConnectError] unable to connect to …" as the port's error. `text`: all its words. */
 export function repositoryError(
   { stanza, key }: { readonly stanza: string; readonly key: number },
   text: string,
   cause?: unknown,
 ): StoreError {
-  const message = inOneLine(text);
-  const hint = message.includes(undecrypted)
-    ? "compare cipherConfig.encryptionPass with the passphrase that the repository was made with"
-    : undefined;
-  return new StoreError(problemOf(text) ?? "Unavailable", `repository ${key} of stanza ${stanza}: ${message}`, {
+  const hint = mendOf(text);
+  return new StoreError(problemOf(text) ?? "Unavailable", `repository ${key} of stanza ${stanza}: ${inOneLine(text)}`, {
     ...(cause !== undefined && { cause }),
     ...(hint !== undefined && { hint }),
   });
