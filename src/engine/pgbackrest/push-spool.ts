@@ -23,6 +23,8 @@ export interface PushSpool {
 }
 
 const bytesMax = 16 * 1024;
+/** pgBackRest's own code for an error that names none. */
+const unknownCode = 125;
 
 export function openPushSpool(path: string, stanza: string): PushSpool {
   const out = join(path, "archive", stanza, "out");
@@ -44,7 +46,7 @@ export function openPushSpool(path: string, stanza: string): PushSpool {
     const content = await readSmall(join(out, file)).catch(() => undefined);
     if (content === undefined || content === "") return undefined;
     const [code, ...said] = content.split("\n");
-    return pgbackrestError("archive-push", Number.parseInt(code ?? "", 10) || 125, said.map(withoutProcess));
+    return pgbackrestError("archive-push", Number.parseInt(code ?? "", 10) || unknownCode, said.map(withoutProcess));
   }
 
   return {

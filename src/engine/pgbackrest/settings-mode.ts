@@ -1,7 +1,8 @@
 // Whether a backup's postgresql.auto.conf can be written by its owner. CNPG takes that right away where ALTER SYSTEM is not
-// allowed; pgBackRest restores the file so, and then fails to write its own settings into it. The manifest tells .
-// (format: src/info/manifest.c of pgBackRest): one line for each file, with what differs from
-// the defaults of the section [target:file:default].
+// allowed; pgBackRest restores the file so, and then fails to write its own settings into it. The manifest tells (format:
+// src/info/manifest.c of pgBackRest): one line for each file, with what differs from the defaults of the section
+// [target:file:default].
+import { manifestPath } from "#repository/pgbackrest/layout.ts";
 import type { Pgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
 
 /** A manifest of a million files takes its time. */
@@ -17,7 +18,7 @@ export async function isSettingsFileReadOnly(
   const modes = createModeReader();
   await pgbackrest.run("repo-get", {
     options: ["--log-level-console=off"],
-    parameters: [`backup/${pgbackrest.config.stanza}/${label}/backup.manifest`],
+    parameters: [manifestPath(pgbackrest.config.stanza, label)],
     repository,
     deadlineMs: manifestMs,
     onLine: (line) => modes.read(line),

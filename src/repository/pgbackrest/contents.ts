@@ -9,10 +9,9 @@ import { isWholeFull, problemsIn, toBackupRecord } from "./catalog.ts";
 import { callRepository, openFiles, type RepositoryFiles } from "./files.ts";
 import type { BackupInfo, PgbackrestInfo } from "./info.ts";
 import { parseInfo } from "./info-json.ts";
-import { backupPath, isBackupLabel } from "./layout.ts";
+import { backupPath, isBackupLabel, manifestName } from "./layout.ts";
 import type { Pgbackrest } from "./pgbackrest.ts";
 
-const manifest = "backup.manifest";
 const detailDeadlineMs = 120_000;
 const expireDeadlineMs = 30 * 60_000;
 /** More than any repository has: no WAL goes with a backup that is removed by hand. */
@@ -34,12 +33,12 @@ export async function readContents(
     (files) => listFolder(files, id, options),
   );
   const names = listed.flat();
-  const hasData = names.some((name) => !name.startsWith(manifest));
+  const hasData = names.some((name) => !name.startsWith(manifestName));
   if (found === undefined) return { hasData };
   const detail = await readDetail(pgbackrest, found, options);
   if ("unreadable" in detail) return { hasData, unreadable: detail.unreadable };
   const record = toBackupRecord(detail, info.databases);
-  const lacking = names.includes(manifest) ? lackingOf(info, record, hasData) : `there is no ${manifest}`;
+  const lacking = names.includes(manifestName) ? lackingOf(info, record, hasData) : `there is no ${manifestName}`;
   return { record, hasData, ...(lacking !== undefined && { lacking }) };
 }
 

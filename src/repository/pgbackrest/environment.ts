@@ -1,6 +1,6 @@
 // The variables that tell pgBackRest what a Stanza says. Variables and no file or arguments: its secrets are then neither
-// on disk nor in the list of processes. Pure. Names and forms: pgBackRest's configuration reference, and §12.2 of its
-// command-line parser's rules: PGBACKREST_ + option in capitals, y and n for booleans.
+// on disk nor in the list of processes. Pure. Names and forms are those of pgBackRest's configuration reference:
+// PGBACKREST_ and the option in capitals, y and n for booleans.
 import type { AzureRepository, RepositoryConfig, RepositoryCredentials, S3Repository, StanzaConfig } from "./config.ts";
 
 /** Where pgBackRest works: paths that it may write to, and the database beside it, if there is one. */
@@ -15,7 +15,7 @@ export interface Surroundings {
 
 type Variables = Readonly<Record<string, string>>;
 
-/** Values that a user may not set otherwise: see spec.ts. */
+/** What a user sets by customEnvVar comes first, and may name nothing that follows: see options.ts. */
 export function environmentOf(config: StanzaConfig, surroundings: Surroundings): Variables {
   const { database, spoolPath } = surroundings;
   return {

@@ -1,5 +1,6 @@
 // What went wrong in pgBackRest, in few kinds that say what to do about it. Its exit code is the number of its error
-// (pgBackRest's error table; src/build/error/error.yaml), so no message has to be understood.
+// (pgBackRest's error table; src/build/error/error.yaml). Its words decide only where one number stands for many reasons:
+// TLS and decryption, and what was wrong with each repository when none is left.
 import { isTlsProblem, isUndecrypted } from "./repository-state.ts";
 
 export const pgbackrestErrorKinds = [

@@ -17,6 +17,9 @@ export const walPath = (stanza: string, id: string, name: string): string =>
 export const historyPath = (stanza: string, id: string, timeline: number): string =>
   `${archiveIdPath(stanza, id)}/${historyFileName(timeline)}`;
 export const backupPath = (stanza: string, label: string): string => `backup/${stanza}/${label}`;
+/** The list of the backup's files. */
+export const manifestName = "backup.manifest";
+export const manifestPath = (stanza: string, label: string): string => `${backupPath(stanza, label)}/${manifestName}`;
 
 /** Our own mark: whose stanza this is, from before its first backup on. */
 export const ownerMarkPath = (stanza: string): string => `holdfast/${stanza}.owner.json`;
