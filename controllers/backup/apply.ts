@@ -51,7 +51,7 @@ function parametersOf({ spec: { type, selectedRepository } }: Backup) {
 }
 
 /** The first attempt bears the name of the request; another, or a first whose name is taken, has five digits after it. */
-export function namesFor({ metadata }: Backup, attempt: number): readonly string[] {
+function namesFor({ metadata }: Backup, attempt: number): readonly string[] {
   const { name, uid = "" } = metadata;
   const numbered = (text: string): string => `${name.slice(0, 57)}-${shortHash(text)}`;
   return attempt === 1 ? [name, numbered(uid)] : [numbered(`${uid}/${attempt}`), numbered(`${uid}/${attempt}/again`)];

@@ -49,7 +49,6 @@ export interface Preflight {
 export interface StanzaLook {
   readonly look: Look;
   readonly known: Known;
-  readonly info?: PgbackrestInfo;
   readonly preflight?: Preflight & { readonly isNew: boolean };
 }
 
@@ -93,7 +92,6 @@ export async function lookAtStanza(stanza: Stanza, options: LookOptions): Promis
     return {
       look: { kind: "looked", repositories, owner: ownerOf(info), ...endOf(repositories, newestWal) },
       known: { contents: new Map(contents), ...(newestWal && { newestWal }) },
-      info,
       preflight,
     };
   } catch (error) {
@@ -242,7 +240,7 @@ function endOf(
 }
 
 /** The newest that any repository has. */
-export const newestSegment = (repositories: readonly ObservedRepository[]): SegmentName | undefined =>
+const newestSegment = (repositories: readonly ObservedRepository[]): SegmentName | undefined =>
   repositories
     .flatMap(({ content }) => content?.newestWal ?? [])
     .toSorted(compareSegments)

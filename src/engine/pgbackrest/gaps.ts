@@ -12,28 +12,21 @@ export interface Gaps {
   add(gap: Gap): void;
   /** Oldest first. */
   readonly list: readonly Gap[];
-  /** Also those that are not in the list any more. */
-  readonly total: number;
 }
 
 const keptMax = 100;
 
 export function createGaps(): Gaps {
   const list: Gap[] = [];
-  let total = 0;
   return {
     add(gap) {
       const known = list.findIndex(({ segment }) => segment === gap.segment);
       if (known >= 0) list.splice(known, 1);
-      else total++;
       list.push(gap);
       if (list.length > keptMax) list.shift();
     },
     get list() {
       return [...list];
-    },
-    get total() {
-      return total;
     },
   };
 }

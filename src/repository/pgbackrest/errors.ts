@@ -3,7 +3,7 @@
 // TLS and decryption, and what was wrong with each repository when none is left.
 import { isTlsProblem, isUndecrypted } from "./repository-state.ts";
 
-export const pgbackrestErrorKinds = [
+const pgbackrestErrorKinds = [
   "Config", // an option is wrong: it fails again until the Stanza is mended
   "Busy", // another command holds the lock: later
   "Identity", // the stanza belongs to another database system, or to another version of it

@@ -1,6 +1,5 @@
 // What `expire` says that it removes, or would remove, read out of its log. Pure. It has no other answer (pgBackRest:
 // src/command/expire/expire.c, the lines at level info; the same from 2.45 to 2.60).
-import { parseSegmentName, type SegmentName } from "#postgres/segment.ts";
 
 export type ExpireReason = "Full" | "Diff" | "Time" | "Adhoc";
 
@@ -13,9 +12,9 @@ export interface ExpiredBackup {
 export interface ExpiredWal {
   /** "15-1" */
   readonly archiveId: string;
-  /** Both ends are counted; those of whole folders are their first 16 digits. */
-  readonly first: SegmentName | string;
-  readonly last: SegmentName | string;
+  /** Both ends are counted: names of segments, or their first 16 digits for whole folders. */
+  readonly first: string;
+  readonly last: string;
 }
 
 export interface Expired {
@@ -51,7 +50,7 @@ export function parseExpireLog(lines: readonly string[]): Expired {
     const archive = /^(\S+) remove archive, start = (\w+), stop = (\w+)$/.exec(said);
     if (archive !== null) {
       const [, archiveId = "", first = "", last = ""] = archive;
-      wal.push({ archiveId, first: parseSegmentName(first) ?? first, last: parseSegmentName(last) ?? last });
+      wal.push({ archiveId, first, last });
       continue;
     }
     const folder = /^remove expired backup (\d{8}-\S+)$/.exec(said)?.[1];

@@ -11,8 +11,7 @@ import { isRemark, remarksOff, withoutRemarks } from "./warnings.ts";
 
 export interface RepositoryFile {
   readonly name: string;
-  readonly kind: "file" | "path";
-  /** As stored; 0 of a path. */
+  /** As stored. */
   readonly bytes: number;
   readonly storedAt: Date;
 }
@@ -27,6 +26,7 @@ export interface RepositoryFiles {
   /** pgBackRest's number of it. */
   readonly key: number;
   readonly stanza: string;
+  /** Not the folders in it. */
   list(path: string, options: ListOptions): Promise<readonly RepositoryFile[]>;
   /** Names alone, one after the other; with `recurse`, those below the path's folders too, as "folder/name". */
   names(
@@ -129,8 +129,8 @@ function parseListing(text: string, path: string): readonly RepositoryFile[] {
     throw new RepositoryError("Damaged", `the listing of ${path} cannot be read`, { cause });
   }
   return Object.entries((listing ?? {}) as Readonly<Record<string, ListedFile>>).flatMap(([name, file]) => {
-    if (name === "." || (file?.type !== "file" && file?.type !== "path")) return [];
+    if (file?.type !== "file") return [];
     const number = (value: unknown): number => (typeof value === "number" ? value : 0);
-    return [{ name, kind: file.type, bytes: number(file.size), storedAt: new Date(number(file.time) * 1000) }];
+    return [{ name, bytes: number(file.size), storedAt: new Date(number(file.time) * 1000) }];
   });
 }

@@ -19,8 +19,6 @@ export interface RepositoryInfo {
   readonly key: number;
   readonly status: RepositoryStatus;
   readonly state: RepositoryState;
-  /** "none", "aes-256-cbc" */
-  readonly cipher?: string;
 }
 
 export interface DatabaseInfo {
@@ -32,13 +30,12 @@ export interface DatabaseInfo {
   readonly version?: string;
 }
 
-/** The WAL of one database in one repository. Both ends are by name over all timelines and prove no continuity. */
+/** The WAL of one database in one repository. Its end is by name over all timelines and proves no continuity. */
 export interface ArchiveInfo {
   /** Its folder's name: "15-1". */
   readonly id: string;
   readonly databaseId: number;
   readonly repositoryKey: number;
-  readonly min?: SegmentName;
   readonly max?: SegmentName;
 }
 
@@ -63,16 +60,13 @@ export interface BackupInfo {
   /** Bytes of the database files; of those, what this backup copied. */
   readonly sizeBytes?: number;
   readonly copiedBytes?: number;
-  /** Bytes in the repository: of the whole set, absent with block incremental backups; of what this backup added. */
-  readonly storedBytes?: number;
+  /** Bytes in the repository that this backup added. */
   readonly addedBytes?: number;
   /** Pages with a wrong checksum were found. Absent: nobody looked. */
   readonly hasPageErrors?: boolean;
   readonly annotations: Readonly<Record<string, string>>;
   /** Names; only in the answer for one backup. */
   readonly tablespaces?: readonly string[];
-  /** Of the pgBackRest that made it. */
-  readonly program?: string;
 }
 
 type Json = Readonly<Record<string, unknown>>;
@@ -107,12 +101,12 @@ function keepDigits(_key: string, value: unknown, { source }: { readonly source?
   return typeof value === "number" && !Number.isSafeInteger(value) && source !== undefined ? source : value;
 }
 
-function repositoryOf({ key, status, cipher }: Json): readonly RepositoryInfo[] {
+function repositoryOf({ key, status }: Json): readonly RepositoryInfo[] {
   const number = wholeNumber(key);
   if (number === undefined) return [];
   const { code, message } = objectOf(status);
   const said = statusOf(textOf(message) ?? "no status", wholeNumber(code));
-  return [{ key: number, status: said, state: stateOf(said), ...set("cipher", textOf(cipher)) }];
+  return [{ key: number, status: said, state: stateOf(said) }];
 }
 
 function databaseOf(json: Json): readonly DatabaseInfo[] {
@@ -133,7 +127,6 @@ function archiveOf(json: Json): readonly ArchiveInfo[] {
       id,
       databaseId: database,
       repositoryKey,
-      ...set("min", segmentOf(json["min"])),
       ...set("max", segmentOf(json["max"])),
     },
   ];
@@ -145,7 +138,6 @@ function backupOf(json: Json): readonly BackupInfo[] {
   if (label === undefined || database === undefined || repositoryKey === undefined) return [];
   const [archive, lsn, timestamp] = [objectOf(json["archive"]), objectOf(json["lsn"]), objectOf(json["timestamp"])];
   const info = objectOf(json["info"]);
-  const stored = objectOf(info["repository"]);
   const { error } = json;
   return [
     {
@@ -163,14 +155,12 @@ function backupOf(json: Json): readonly BackupInfo[] {
       ...set("endSeconds", wholeNumber(timestamp["stop"])),
       ...set("sizeBytes", wholeNumber(info["size"])),
       ...set("copiedBytes", wholeNumber(info["delta"])),
-      ...set("storedBytes", wholeNumber(stored["size"])),
-      ...set("addedBytes", wholeNumber(stored["delta"])),
+      ...set("addedBytes", wholeNumber(objectOf(info["repository"])["delta"])),
       ...set("hasPageErrors", typeof error === "boolean" ? error : undefined),
       annotations: Object.fromEntries(
         Object.entries(objectOf(json["annotation"])).filter((entry): entry is [string, string] => isText(entry[1])),
       ),
       ...set("tablespaces", tablespacesOf(json["tablespace"])),
-      ...set("program", textOf(objectOf(json["backrest"])["version"])),
     },
   ];
 }

@@ -2,7 +2,7 @@
 // met, so the state is in the number and the words of its answer (pgBackRest: src/command/info/info.c, status codes).
 import { StoreError, type StoreErrorKind } from "#store/errors.ts";
 
-export const repositoryStates = [
+const repositoryStates = [
   "Ok",
   "NoBackup", // the stanza is there, without any backup
   "NoStanza", // the repository was read, and the stanza is not in it

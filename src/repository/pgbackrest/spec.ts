@@ -8,8 +8,6 @@ import { parseSize, sizeMax } from "./size.ts";
 import type { SpecProblem } from "./spec-problem.ts";
 import { variableProblems, variableWarnings } from "./variables.ts";
 
-export type { SpecProblem } from "./spec-problem.ts";
-
 type Configuration = StanzaSpec["stanzaConfiguration"];
 
 /** Everything that stands in the way of using the Stanza; empty when nothing does. */

@@ -37,8 +37,6 @@ export interface VerifyReport {
 
 export interface VerifyOptions {
   readonly repository: number;
-  /** Only this backup, with its WAL: from 2.55 on. */
-  readonly backup?: string;
   readonly deadlineMs: number;
   readonly signal: AbortSignal;
 }
@@ -46,11 +44,10 @@ export interface VerifyOptions {
 /** Throws PgbackrestError when it could not be run to its end: then nothing is known. */
 export async function verifyRepository(
   pgbackrest: Pgbackrest,
-  { repository, backup, deadlineMs, signal }: VerifyOptions,
+  { repository, deadlineMs, signal }: VerifyOptions,
 ): Promise<VerifyReport> {
-  const set = backup === undefined ? [] : [`--set=${backup}`];
   const { stdout } = await pgbackrest.run("verify", {
-    options: ["--output=text", "--verbose", "--log-level-console=off", ...set],
+    options: ["--output=text", "--verbose", "--log-level-console=off"],
     repository,
     deadlineMs,
     signal,
