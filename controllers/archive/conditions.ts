@@ -4,11 +4,10 @@ import type { Archive } from "#api/gen/archive.ts";
 import type { InstanceReport } from "#api/gen/instance-report.ts";
 import { summariseReady } from "#kube/conditions.ts";
 import type { Reason } from "#api/conditions.ts";
+import type { InstanceEntry } from "#engine/report/reporter.ts";
 import type { Catalog } from "#repository/catalog.ts";
+import { primaryEntry, reportAgeMaxMs, reportAgeMs } from "../instance-report.ts";
 import type { Verdict } from "../verdict.ts";
-
-/** A report older than this says nothing about now; sidecars give a sign of life every minute. */
-export const reportAgeMaxMs = 120_000;
 
 export interface ArchiveFacts {
   readonly catalog: Catalog;
@@ -17,7 +16,7 @@ export interface ArchiveFacts {
   /** How many backups count for restore. */
   readonly backups: number;
   /** What the primary's sidecar last reported, where a living Cluster archives here; undefined when it never did. */
-  readonly primary?: Entry | undefined;
+  readonly primary?: InstanceEntry | undefined;
   readonly now: Date;
 }
 
@@ -44,18 +43,7 @@ function catalogVerdict(catalog: Catalog): Verdict {
   };
 }
 
-type Entry = NonNullable<NonNullable<InstanceReport["status"]>["instances"]>[string];
-
-export const primaryEntry = (report: InstanceReport): Entry | undefined =>
-  Object.values(report.status?.instances ?? {})
-    .filter((entry) => entry.role === "primary")
-    .sort((a, b) => (a.reportedAt ?? "").localeCompare(b.reportedAt ?? ""))
-    .at(-1);
-
-export const reportAgeMs = (primary: Entry | undefined, now: Date): number =>
-  primary?.reportedAt === undefined ? Infinity : now.getTime() - Date.parse(primary.reportedAt);
-
-function archivingVerdict(primary: Entry | undefined, now: Date): Verdict {
+function archivingVerdict(primary: InstanceEntry | undefined, now: Date): Verdict {
   if (primary === undefined || reportAgeMs(primary, now) > reportAgeMaxMs)
     return {
       type: "Archiving",

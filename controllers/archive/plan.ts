@@ -4,9 +4,10 @@ import type { Archive } from "#api/gen/archive.ts";
 import type { InstanceReport } from "#api/gen/instance-report.ts";
 import type { KubeObject } from "#kube/object.ts";
 import type { BackupRecord, Catalog } from "#repository/catalog.ts";
+import { primaryEntry, reportAgeMaxMs, reportAgeMs } from "../instance-report.ts";
 import type { StoreKind } from "../store-key.ts";
 import type { Verdict } from "../verdict.ts";
-import { archiveConditions, primaryEntry, reportAgeMaxMs, reportAgeMs } from "./conditions.ts";
+import { archiveConditions } from "./conditions.ts";
 
 /** The ObjectStore or Stanza that an Archive is in. */
 export interface Store {

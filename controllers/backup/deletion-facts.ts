@@ -7,6 +7,7 @@ import type { KubeClient } from "#kube/client.ts";
 import type { KubeObject, Resource } from "#kube/object.ts";
 import { withDeadline } from "#std/abort.ts";
 import { idOf } from "../archive/plan-records.ts";
+import { runningBackups } from "../instance-report.ts";
 import { findStore, type OpenRepository } from "../repositories.ts";
 import { hasMoved, targetsOf, type DeletionFacts, type StoreState } from "./deletion.ts";
 import { worksOf, type Sources } from "./observe.ts";
@@ -15,8 +16,6 @@ import { restoringFrom } from "./restoring.ts";
 
 const namespaces: Resource = { group: "", version: "v1", kind: "Namespace", plural: "namespaces", namespaced: false };
 
-/** A report older than this says nothing about now. */
-const reportAgeMaxMs = 120_000;
 const readLimitMs = 40_000;
 
 export interface DeletionReads {
@@ -76,10 +75,7 @@ function isRunning(backup: Backup, sources: Sources): boolean {
   const { name, namespace = "" } = backup.metadata;
   const names = new Set([name, backup.status?.cnpgBackup, ...works.map(({ metadata }) => metadata.name)]);
   const report = sources.reports.get({ namespace, name: backup.spec.cluster?.name ?? "" });
-  return Object.values(report?.status?.instances ?? {}).some(
-    ({ backup: running, reportedAt }) =>
-      running !== undefined && names.has(running.name) && Date.now() - Date.parse(reportedAt ?? "") < reportAgeMaxMs,
-  );
+  return runningBackups(report, new Date()).some((running) => names.has(running));
 }
 
 async function readStore(

@@ -1,9 +1,8 @@
 // How far a running backup is, and how fast: the rate follows from two reports of the sidecar, by the times that it gave.
 import type { InstanceReport } from "#api/gen/instance-report.ts";
+import type { InstanceEntry } from "#engine/report/reporter.ts";
 import { formatBytes } from "./status.ts";
 import type { Progress, Status } from "./terms.ts";
-
-type Entry = NonNullable<NonNullable<InstanceReport["status"]>["instances"]>[string];
 
 interface Sample {
   /** The CNPG Backup. */
@@ -60,7 +59,7 @@ export class Progresses {
     };
   }
 
-  #measure(uid: string, name: string, { backup, reportedAt }: Entry): number | undefined {
+  #measure(uid: string, name: string, { backup, reportedAt }: InstanceEntry): number | undefined {
     const atMs = Date.parse(reportedAt ?? "");
     if (backup?.bytesDone === undefined || Number.isNaN(atMs)) return undefined;
     const sample = nextSample(this.#samples.get(uid), { name, atMs, bytesDone: backup.bytesDone });

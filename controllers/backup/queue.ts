@@ -4,6 +4,7 @@ import type { Backup } from "#api/gen/backup.ts";
 import type { InstanceReport } from "#api/gen/instance-report.ts";
 import { labels } from "#api/names.ts";
 import { isFinished, type Backup as CnpgBackup } from "#cnpg/backup.ts";
+import { runningBackups } from "../instance-report.ts";
 import { isRequest, type Queue } from "./terms.ts";
 
 export interface QueueInput {
@@ -16,15 +17,12 @@ export interface QueueInput {
   readonly now: Date;
 }
 
-/** A report older than this says nothing about now; sidecars give a sign of life every minute. */
-const reportAgeMaxMs = 120_000;
-
 export function queueOf({ backup, backups, works, report, now }: QueueInput): Queue {
   const own = (work: CnpgBackup): boolean => requestOf(work) === backup.metadata.name;
   const others = works.filter((work) => !isEnded(work) && !own(work) && (isRunning(work) || isBefore(work, backup)));
   const busy = new Set(others.map((work) => requestOf(work) ?? work.metadata.name));
   // What a sidecar still runs although its CNPG Backup is gone or ended: it is being given up.
-  for (const name of runningIn(report, now)) {
+  for (const name of runningBackups(report, now)) {
     const work = works.find(({ metadata }) => metadata.name === name);
     if (work === undefined || isEnded(work)) busy.add(name);
   }
@@ -60,8 +58,3 @@ function isBefore({ metadata: one }: Dated, { metadata: other }: Dated): boolean
   const [first = "", second = ""] = [one.creationTimestamp, other.creationTimestamp];
   return first === second ? one.name < other.name : first < second;
 }
-
-const runningIn = (report: InstanceReport | undefined, now: Date): string[] =>
-  Object.values(report?.status?.instances ?? {}).flatMap(({ backup, reportedAt }) =>
-    backup !== undefined && now.getTime() - Date.parse(reportedAt ?? "") < reportAgeMaxMs ? [backup.name] : [],
-  );

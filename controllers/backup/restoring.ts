@@ -2,15 +2,10 @@
 // the reports do not tell, so an equal id is enough.
 import type { InstanceReport } from "#api/gen/instance-report.ts";
 import type { Informer } from "#kube/informer.ts";
+import { entriesOf, isCurrent } from "../instance-report.ts";
 
-/** A report older than this says nothing about now. */
-const reportAgeMaxMs = 120_000;
-
-export const restoringFrom = (reports: Pick<Informer<InstanceReport>, "list">): ReadonlySet<string> =>
-  new Set(
-    reports
-      .list()
-      .flatMap(({ status }) => Object.values(status?.instances ?? {}))
-      .filter(({ reportedAt }) => Date.now() - Date.parse(reportedAt ?? "") < reportAgeMaxMs)
-      .flatMap(({ restore }) => restore?.backupId ?? []),
-  );
+export function restoringFrom(reports: Pick<Informer<InstanceReport>, "list">): ReadonlySet<string> {
+  const now = new Date();
+  const entries = reports.list().flatMap(entriesOf);
+  return new Set(entries.flatMap(([, entry]) => (isCurrent(entry, now) ? (entry.restore?.backupId ?? []) : [])));
+}

@@ -11,10 +11,11 @@ import { ownKey, sourceOf, type Reconcile, type Source } from "#kube/controller.
 import type { EventRecorder } from "#kube/events.ts";
 import type { Informer } from "#kube/informer.ts";
 import { keyOfObject, type KubeObject } from "#kube/object.ts";
+import { runningBackups } from "../instance-report.ts";
 import type { StoreCaches } from "../repositories.ts";
 import type { StoreKind } from "../store-key.ts";
 import type { AccessKeeper } from "./access-keeper.ts";
-import { planAnnouncements, planWishes, runningBackups } from "./plan.ts";
+import { planAnnouncements, planWishes } from "./plan.ts";
 
 export interface ClusterDeps extends StoreCaches {
   readonly client: KubeClient;

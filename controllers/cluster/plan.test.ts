@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { InstanceReport } from "#api/gen/instance-report.ts";
-import { planAnnouncements, planWishes, runningBackups } from "./plan.ts";
+import { planAnnouncements, planWishes } from "./plan.ts";
 
 const report = (
   instances: NonNullable<InstanceReport["status"]>["instances"],
@@ -30,15 +30,6 @@ describe("what is asked of the sidecars", () => {
     const running = report({ "pg-2": { backup: { name: "b" } } });
     expect(planWishes(running, "b")).toEqual({ cancelBackup: "b" });
     expect(planWishes(report({}, { cancelBackup: "b" }))).toEqual({});
-  });
-
-  it("is nothing for a backup of a pod that is gone", () => {
-    const now = new Date("2026-11-26T12:00:00Z");
-    const both = report({
-      "pg-1": { reportedAt: "2026-11-26T11:50:00Z", backup: { name: "cut-off" } },
-      "pg-2": { reportedAt: "2026-11-26T11:59:30Z", backup: { name: "running" } },
-    });
-    expect(runningBackups(both, now)).toEqual(["running"]);
   });
 
   it("is nothing while no backup waits", () => {

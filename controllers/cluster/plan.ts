@@ -1,22 +1,9 @@
 // What the operator asks of a Cluster's sidecars, and what it tells people of their restores, from their report. Pure.
 import type { InstanceReport } from "#api/gen/instance-report.ts";
 import { formatLsn, parseLsn } from "#postgres/lsn.ts";
+import { entriesOf } from "../instance-report.ts";
 
 export type Wishes = NonNullable<InstanceReport["spec"]>;
-
-type Entry = NonNullable<NonNullable<InstanceReport["status"]>["instances"]>[string];
-
-const entriesOf = (report: InstanceReport): [string, Entry][] =>
-  Object.entries(report.status?.instances ?? {}).sort(([one], [other]) => one.localeCompare(other));
-
-/** A report older than this says nothing about now; sidecars give a sign of life every minute. */
-const reportAgeMaxMs = 120_000;
-
-/** The CNPG Backups that sidecars say they are running. What a pod that is gone said last stays in the report. */
-export const runningBackups = (report: InstanceReport, now: Date): string[] =>
-  entriesOf(report).flatMap(([, { backup, reportedAt }]) =>
-    backup !== undefined && now.getTime() - Date.parse(reportedAt ?? "") < reportAgeMaxMs ? [backup.name] : [],
-  );
 
 /**
  * A backup on a standby ends in a segment that only the primary can close: the newest LSN that any backup waits for.

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { forecast, keptSample, sampleOf, type Entry } from "./forecast.ts";
+import type { InstanceEntry } from "#engine/report/reporter.ts";
+import { forecast, keptSample, sampleOf } from "./forecast.ts";
 
 const gib = 1024 ** 3;
-const at = (time: string, currentLSN: string, freeBytes?: number): Entry => ({
+const at = (time: string, currentLSN: string, freeBytes?: number): InstanceEntry => ({
   role: "primary",
   reportedAt: `2026-11-21T${time}Z`,
   currentLSN,

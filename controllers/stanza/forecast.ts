@@ -1,9 +1,7 @@
 // When the primary's pg_wal is full while WAL cannot leave it: from two of its sidecar's reports. Pure. In few words that
 // change seldom, since they stand in a condition's message.
-import type { InstanceReport } from "#api/gen/instance-report.ts";
+import type { InstanceEntry } from "#engine/report/reporter.ts";
 import { parseLsn } from "#postgres/lsn.ts";
-
-export type Entry = NonNullable<NonNullable<InstanceReport["status"]>["instances"]>[string];
 
 /** Where the WAL was at a moment. */
 export interface WalSample {
@@ -16,7 +14,7 @@ const spanLeastMs = 10_000;
 /** An older one tells of another time of the day. */
 const spanMostMs = 3_600_000;
 
-export function sampleOf(entry: Entry | undefined): WalSample | undefined {
+export function sampleOf(entry: InstanceEntry | undefined): WalSample | undefined {
   const atMs = Date.parse(entry?.reportedAt ?? "");
   const lsn = entry?.currentLSN === undefined ? undefined : parseLsn(entry.currentLSN);
   return Number.isNaN(atMs) || lsn === undefined ? undefined : { atMs, lsn };
@@ -30,7 +28,7 @@ export function keptSample(before: WalSample | undefined, now: WalSample | undef
 }
 
 /** Undefined when it cannot be told: no free space is reported, or nothing is written. */
-export function forecast(before: WalSample | undefined, entry: Entry | undefined): string | undefined {
+export function forecast(before: WalSample | undefined, entry: InstanceEntry | undefined): string | undefined {
   const now = sampleOf(entry);
   const free = entry?.freeBytes;
   if (before === undefined || now === undefined || free === undefined) return undefined;

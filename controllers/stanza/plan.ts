@@ -6,7 +6,6 @@ import type { Backup } from "#api/gen/backup.ts";
 import type { Stanza } from "#api/gen/stanza.ts";
 import { recoveryWindow, type RecoveryWindow } from "#repository/recovery-window.ts";
 import { parseSegmentName, type SegmentName } from "#postgres/segment.ts";
-import { primaryEntry } from "../archive/conditions.ts";
 import {
   livingOf,
   msUntilReportIsOld,
@@ -18,12 +17,13 @@ import {
 } from "../archive/plan.ts";
 import { planRecords, type PlannedRecord } from "../archive/plan-records.ts";
 import { timestamp } from "../backup/status.ts";
+import { entriesOf, primaryEntry } from "../instance-report.ts";
 import type { Problem } from "../opening-problem.ts";
 import type { Verdict } from "../verdict.ts";
 import { catalogSynced } from "./catalog-synced.ts";
 import { stanzaConditions } from "./conditions.ts";
 import { planGapBackups, withAsked, type GapBackupPlan } from "./gap-backup.ts";
-import { forecast, type Entry, type WalSample } from "./forecast.ts";
+import { forecast, type WalSample } from "./forecast.ts";
 import { formerStatus } from "./former-status.ts";
 import { mergeCatalogs } from "./merge.ts";
 import { describeRepositories } from "./repositories-status.ts";
@@ -111,11 +111,12 @@ const requeueReadyMs = ({ metadata }: Stanza): number =>
 export const primaryOf = ({ clusters }: Pick<ObservedStanza, "clusters">) =>
   clusters[0]?.report && primaryEntry(clusters[0].report);
 
-const entriesOf = ({ clusters }: ObservedStanza): readonly Entry[] =>
-  Object.values(clusters[0]?.report?.status?.instances ?? {});
-
 const gapsOf = (observed: ObservedStanza, repositories: readonly GapRepository[]): readonly RepositoryGap[] =>
-  knownGaps({ entries: entriesOf(observed), previous: observed.stanza.status?.repositories ?? [], repositories });
+  knownGaps({
+    entries: entriesOf(observed.clusters[0]?.report).map(([, entry]) => entry),
+    previous: observed.stanza.status?.repositories ?? [],
+    repositories,
+  });
 
 /** Nothing without an end of the archive: then not even a backup is known to have its WAL. */
 function windowOf(observed: ObservedStanza, repositories: readonly ObservedRepository[]): RecoveryWindow {

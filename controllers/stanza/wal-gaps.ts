@@ -1,8 +1,8 @@
 // WAL that a repository will never have, because the queue outgrew archive.pushQueueMax: as the sidecars tell it, which
 // remember it only while they live, and as the Stanza's status keeps it. Pure.
+import type { InstanceEntry } from "#engine/report/reporter.ts";
 import { compareSegments, parseSegmentName, type SegmentName } from "#postgres/segment.ts";
 import type { WalGap } from "#repository/recovery-window.ts";
-import type { Entry } from "./forecast.ts";
 import type { ObservedRepository, RepositoryStatus } from "./terms.ts";
 
 export interface RepositoryGap extends WalGap {
@@ -16,7 +16,7 @@ export type GapRepository = Pick<ObservedRepository, "key" | "location" | "conte
 
 export interface GapSources {
   /** Of all instances: who was primary then may not be it now. */
-  readonly entries: readonly Entry[];
+  readonly entries: readonly InstanceEntry[];
   /** The rows of the look before. */
   readonly previous: readonly RepositoryStatus[];
   readonly repositories: readonly GapRepository[];
@@ -35,7 +35,7 @@ export function knownGaps({ entries, previous, repositories }: GapSources): read
     .toSorted((a, b) => compareSegments(a.first, b.first) || a.repository - b.repository);
 }
 
-const reportedIn = (entries: readonly Entry[]): readonly RepositoryGap[] =>
+const reportedIn = (entries: readonly InstanceEntry[]): readonly RepositoryGap[] =>
   entries
     .flatMap(({ gaps }) => gaps ?? [])
     .flatMap(({ segment, repositories, at }) => {
