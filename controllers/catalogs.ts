@@ -2,6 +2,7 @@
 // cost no request. Filled by the store controller; a store that could not be read keeps its last catalogs, marked so.
 import type { Reason } from "#api/conditions.ts";
 import type { Catalog } from "#repository/catalog.ts";
+import { BoundedMap } from "#std/bounded-map.ts";
 import { storeKeyText, type StoreKey } from "./store-key.ts";
 
 /** The last look at a store. */
@@ -27,9 +28,9 @@ const deletedMax = 1_000;
 
 export class Catalogs {
   /** Backups that we removed, with when: a look that began before may still list them. */
-  readonly #deleted = new Map<string, number>();
+  readonly #deleted = new BoundedMap<string, number>(deletedMax);
   /** Backups whose record was deleted. */
-  readonly #recordsDeleted = new Set<string>();
+  readonly #recordsDeleted = new BoundedMap<string, true>(deletedMax);
   readonly #readings = new Map<string, StoreReading>();
   readonly #listeners = new Set<(store: StoreKey) => void>();
 
@@ -49,19 +50,11 @@ export class Catalogs {
   /** A backup was removed from the store just now. */
   noteDeleted(store: StoreKey, server: string, id: string): void {
     this.#deleted.set(`${storeKeyText(store)}/${server}/${id}`, performance.now());
-    for (const oldest of this.#deleted.keys()) {
-      if (this.#deleted.size <= deletedMax) break;
-      this.#deleted.delete(oldest);
-    }
   }
 
   /** Somebody deleted the record of a backup. */
   noteRecordDeleted(store: StoreKey, server: string, id: string): void {
-    this.#recordsDeleted.add(`${storeKeyText(store)}/${server}/${id}`);
-    for (const oldest of this.#recordsDeleted) {
-      if (this.#recordsDeleted.size <= deletedMax) break;
-      this.#recordsDeleted.delete(oldest);
-    }
+    this.#recordsDeleted.set(`${storeKeyText(store)}/${server}/${id}`, true);
   }
 
   /** Whether the record of a backup was deleted; says so once. */

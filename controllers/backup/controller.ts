@@ -11,6 +11,7 @@ import type { EventRecorder } from "#kube/events.ts";
 import { keyOfObject, type KubeObject, type ObjectKey } from "#kube/object.ts";
 import { createReconcile } from "#kube/reconciler.ts";
 import { createStatusWriter } from "#kube/status-writer.ts";
+import { BoundedMap } from "#std/bounded-map.ts";
 import type { OpenRepository } from "../repositories.ts";
 import type { StoreKey } from "../store-key.ts";
 import { addFinalizer, cancelWork, createWork, removeFinalizer } from "./apply.ts";
@@ -82,7 +83,7 @@ export function backupReconcile(deps: BackupDeps): Reconcile {
     await writer.write(backup, statusOf(backup, plan, new Date()), signal);
   };
   /** By uid: why the last try to make a CNPG Backup failed. Told between the tries, so that the status stays still. */
-  const troubles = new Map<string, string>();
+  const troubles = new BoundedMap<string, string>(troublesMax);
   const remove = deletionReconcile({ ...deps, say });
   const reconcile = createReconcile<Observed, Action, Plan>({
     observe: (key, signal) => observeBackup(key, deps, { ...looks, signal }),
@@ -107,7 +108,7 @@ export function backupReconcile(deps: BackupDeps): Reconcile {
             await createWork(client, backup, { attempt: action.attempt, storeKind }, signal);
             troubles.delete(backup.metadata.uid ?? "");
           } catch (error) {
-            remember(troubles, backup.metadata.uid ?? "", wordsOf(error));
+            troubles.set(backup.metadata.uid ?? "", wordsOf(error));
             throw error;
           }
           return;
@@ -132,15 +133,6 @@ export function backupReconcile(deps: BackupDeps): Reconcile {
 }
 
 const troublesMax = 1_000;
-
-function remember(troubles: Map<string, string>, uid: string, trouble: string): void {
-  troubles.delete(uid);
-  troubles.set(uid, trouble);
-  for (const oldest of troubles.keys()) {
-    if (troubles.size <= troublesMax) return;
-    troubles.delete(oldest);
-  }
-}
 
 const wordsOf = (error: unknown): string => oneLine(error instanceof Error ? error.message : String(error));
 

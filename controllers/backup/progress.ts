@@ -1,6 +1,7 @@
 // How far a running backup is, and how fast: the rate follows from two reports of the sidecar, by the times that it gave.
 import type { InstanceReport } from "#api/gen/instance-report.ts";
 import type { InstanceEntry } from "#engine/report/reporter.ts";
+import { BoundedMap } from "#std/bounded-map.ts";
 import { formatBytes } from "./status.ts";
 import type { Progress, Status } from "./terms.ts";
 
@@ -40,7 +41,7 @@ const samplesMax = 1_000;
 
 /** The last sample of each running backup. */
 export class Progresses {
-  readonly #samples = new Map<string, Sample>();
+  readonly #samples = new BoundedMap<string, Sample>(samplesMax);
 
   /** Of the CNPG Backup `work`, for the Backup of ours with this uid; undefined when no sidecar says that it runs. */
   read(uid: string, work: string, report: InstanceReport | undefined): Progress | undefined {
@@ -63,12 +64,7 @@ export class Progresses {
     const atMs = Date.parse(reportedAt ?? "");
     if (backup?.bytesDone === undefined || Number.isNaN(atMs)) return undefined;
     const sample = nextSample(this.#samples.get(uid), { name, atMs, bytesDone: backup.bytesDone });
-    this.#samples.delete(uid);
     this.#samples.set(uid, sample);
-    for (const oldest of this.#samples.keys()) {
-      if (this.#samples.size <= samplesMax) break;
-      this.#samples.delete(oldest);
-    }
     return sample.bytesPerSecond;
   }
 }

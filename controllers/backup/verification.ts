@@ -3,6 +3,7 @@
 import { reasons, type Reason } from "#api/conditions.ts";
 import { checkBackup } from "#engine/verify/check.ts";
 import { withDeadline } from "#std/abort.ts";
+import { BoundedMap } from "#std/bounded-map.ts";
 import { StoreError } from "#store/errors.ts";
 import type { OpenRepository, StoreObject } from "../repositories.ts";
 import { factsOf } from "./status.ts";
@@ -31,7 +32,9 @@ const brokenAgainMs = 590_000;
 const rememberedMax = 1_000;
 
 export function createVerifier(open: OpenRepository): Verifier {
-  const known = new Map<string, { readonly id: string; readonly at: number; readonly check: Check }>();
+  const known = new BoundedMap<string, { readonly id: string; readonly at: number; readonly check: Check }>(
+    rememberedMax,
+  );
 
   return {
     wholeAt: (uid) => {
@@ -43,13 +46,8 @@ export function createVerifier(open: OpenRepository): Verifier {
       const last = known.get(order.uid);
       if (last?.id === order.id && performance.now() - last.at < brokenAgainMs) return last.check;
       const check = await look(order, open, signal);
-      known.delete(order.uid);
-      if (check.kind === "unknown") return check;
-      known.set(order.uid, { id: order.id, at: performance.now(), check });
-      for (const oldest of known.keys()) {
-        if (known.size <= rememberedMax) break;
-        known.delete(oldest);
-      }
+      if (check.kind === "unknown") known.delete(order.uid);
+      else known.set(order.uid, { id: order.id, at: performance.now(), check });
       return check;
     },
   };

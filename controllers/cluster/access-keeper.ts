@@ -6,6 +6,7 @@ import { serviceAccountName, type Cluster } from "#cnpg/cluster.ts";
 import { readPluginConfig } from "#cnpg/plugin-config.ts";
 import type { KubeClient } from "#kube/client.ts";
 import type { Resource } from "#kube/object.ts";
+import { BoundedMap } from "#std/bounded-map.ts";
 import type { StoreCaches } from "../repositories.ts";
 import { planAccess } from "./access.ts";
 
@@ -25,7 +26,7 @@ export function createAccessKeeper(
   client: KubeClient,
   caches: { readonly [Kind in keyof StoreCaches]: Pick<StoreCaches[Kind], "get"> },
 ): AccessKeeper {
-  const applied = new Map<string, { readonly digest: string; readonly at: number }>();
+  const applied = new BoundedMap<string, { readonly digest: string; readonly at: number }>(rememberedMax);
 
   return {
     async ensure(cluster, signal) {
@@ -51,12 +52,7 @@ export function createAccessKeeper(
       await client.apply(roles, access.role, options);
       await client.apply(roleBindings, access.binding, options);
       await client.apply(instanceReports, access.report, options);
-      applied.delete(uid);
       applied.set(uid, { digest, at: performance.now() });
-      for (const oldest of applied.keys()) {
-        if (applied.size <= rememberedMax) break;
-        applied.delete(oldest);
-      }
     },
   };
 }

@@ -1,21 +1,11 @@
-// What another controller last found out about a Stanza, on its way to the one that writes the status.
+// What another controller last found out about a Stanza, by its uid, on its way to the one that writes the status: nothing
+// of those that nobody has looked at since this process leads.
+import { BoundedMap } from "#std/bounded-map.ts";
 
 const rememberedMax = 10_000;
 
-export class Findings<T> {
-  readonly #byUid = new Map<string, T>();
-
-  /** Of the Stanza with this uid; undefined when there is none since this process leads. */
-  get(uid: string): T | undefined {
-    return this.#byUid.get(uid);
-  }
-
-  set(uid: string, finding: T): void {
-    this.#byUid.delete(uid);
-    this.#byUid.set(uid, finding);
-    for (const oldest of this.#byUid.keys()) {
-      if (this.#byUid.size <= rememberedMax) break;
-      this.#byUid.delete(oldest);
-    }
+export class Findings<T> extends BoundedMap<string, T> {
+  constructor() {
+    super(rememberedMax);
   }
 }

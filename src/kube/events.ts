@@ -3,6 +3,7 @@
 // Source: k8s.io/api events/v1 and its validation (note up to 1024 bytes; reportingInstance, action and reason up to 128).
 import { randomBytes } from "node:crypto";
 import { withDeadline } from "#std/abort.ts";
+import { BoundedMap } from "#std/bounded-map.ts";
 import type { Logger } from "#observe/logger.ts";
 import type { KubeClient } from "./client.ts";
 import { keyOf, type KubeObject, type Resource } from "./object.ts";
@@ -45,17 +46,8 @@ const noteBytesMax = 1024;
 
 export function createEventRecorder(options: EventRecorderOptions): EventRecorder {
   const { client, logger, repeatAfterMs = 300_000, memoryCount = 2000, now = () => performance.now() } = options;
-  /** Event → when it was written; oldest first. */
-  const written = new Map<string, number>();
-
-  function remember(fingerprint: string): void {
-    written.delete(fingerprint);
-    written.set(fingerprint, now());
-    for (const oldest of written.keys()) {
-      if (written.size <= memoryCount) return;
-      written.delete(oldest);
-    }
-  }
+  /** Event → when it was written. */
+  const written = new BoundedMap<string, number>(memoryCount);
 
   return {
     async record(object, event, signal) {
@@ -63,7 +55,7 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
       const fingerprint = JSON.stringify([identity, event.type, event.reason, event.message]);
       const writtenAt = written.get(fingerprint);
       if (writtenAt !== undefined && now() - writtenAt < repeatAfterMs) return;
-      remember(fingerprint);
+      written.set(fingerprint, now());
       try {
         const body = eventObject(object, event, options.instance);
         await client.create(events, body, { signal: withDeadline(signal, 5000) });

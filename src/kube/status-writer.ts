@@ -1,5 +1,6 @@
 // Writes statuses, by server-side apply under a field manager of their own, and only when they say something new.
 import { isDeepStrictEqual } from "node:util";
+import { BoundedMap } from "#std/bounded-map.ts";
 import type { KubeClient } from "./client.ts";
 import type { KubeObject, Resource } from "./object.ts";
 
@@ -20,8 +21,11 @@ const memoryCount = 5000;
 
 /** For resources whose whole status this field manager writes: fields of others would look like a difference for ever. */
 export function createStatusWriter(client: KubeClient, resource: Resource, fieldManager: string): StatusWriter {
-  /** Object → the version that was observed before our last write, and what that write left; oldest first. */
-  const written = new Map<string, { readonly observedVersion: string | undefined; readonly left: ObjectWithStatus }>();
+  /** Object → the version that was observed before our last write, and what that write left. */
+  const written = new BoundedMap<
+    string,
+    { readonly observedVersion: string | undefined; readonly left: ObjectWithStatus }
+  >(memoryCount);
 
   /** A cache may still show the object as it was before our own last write. */
   function asLeft(object: ObjectWithStatus): ObjectWithStatus {
@@ -30,13 +34,7 @@ export function createStatusWriter(client: KubeClient, resource: Resource, field
   }
 
   function remember(observed: ObjectWithStatus, left: ObjectWithStatus): void {
-    const uid = observed.metadata.uid ?? "";
-    written.delete(uid);
-    written.set(uid, { observedVersion: observed.metadata.resourceVersion, left });
-    for (const oldest of written.keys()) {
-      if (written.size <= memoryCount) return;
-      written.delete(oldest);
-    }
+    written.set(observed.metadata.uid ?? "", { observedVersion: observed.metadata.resourceVersion, left });
   }
 
   return {

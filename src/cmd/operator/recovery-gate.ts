@@ -10,6 +10,7 @@ import { previewRecovery, type RecoveryPreview } from "#engine/restore/preview.t
 import type { Logger } from "#observe/logger.ts";
 import { openBarmanRepository } from "#repository/barman/repository.ts";
 import { withDeadline } from "#std/abort.ts";
+import { BoundedMap } from "#std/bounded-map.ts";
 import type { OperatorStanzas } from "./stanzas.ts";
 import type { OperatorStores } from "./stores.ts";
 
@@ -24,6 +25,7 @@ const waitMs = 4_000;
 const infoMs = 2_000;
 /** An answer is taken again within this time: the hook comes several times in a row. */
 const freshMs = 8_000;
+const answersMax = 100;
 
 export interface RecoveryGateDeps {
   readonly stores: Pick<OperatorStores, "source">;
@@ -32,7 +34,7 @@ export interface RecoveryGateDeps {
 }
 
 export function createRecoveryGate({ stores, stanzas, logger }: RecoveryGateDeps): RecoveryGate {
-  const answers = new Map<string, { readonly at: number; readonly preview: RecoveryPreview }>();
+  const answers = new BoundedMap<string, { readonly at: number; readonly preview: RecoveryPreview }>(answersMax);
 
   async function ask({ metadata, spec }: Cluster, from: StoreReference, signal: AbortSignal): Promise<RecoveryPreview> {
     const name = `${metadata.namespace}/${from.name}`;
@@ -57,12 +59,7 @@ export function createRecoveryGate({ stores, stanzas, logger }: RecoveryGateDeps
     const known = answers.get(uid);
     if (known !== undefined && performance.now() - known.at < freshMs) return known.preview;
     const answer = await ask(cluster, recoverySource.store, signal);
-    answers.delete(uid);
     answers.set(uid, { at: performance.now(), preview: answer });
-    for (const oldest of answers.keys()) {
-      if (answers.size <= 100) break;
-      answers.delete(oldest);
-    }
     return answer;
   }
 
