@@ -3,7 +3,7 @@ import { apiVersion, backups as backupKind } from "#api/kinds.ts";
 import type { Backup } from "#api/gen/backup.ts";
 import type { KubeClient } from "#kube/client.ts";
 import { sourceOf, type Source } from "#kube/controller.ts";
-import { isKubeError } from "#kube/errors.ts";
+import { isKubeError, isNamespaceTerminating } from "#kube/errors.ts";
 import type { EventRecorder } from "#kube/events.ts";
 import type { Informer } from "#kube/informer.ts";
 import type { Logger } from "#observe/logger.ts";
@@ -67,8 +67,7 @@ async function create(client: KubeClient, object: Backup, signal: AbortSignal): 
   try {
     return await client.create(backupKind, object, { signal });
   } catch (error) {
-    const isTerminating = isKubeError(error, "Forbidden") && error.message.includes("being terminated");
-    if (!isKubeError(error, "AlreadyExists") && !isTerminating) throw error;
+    if (!isKubeError(error, "AlreadyExists") && !isNamespaceTerminating(error)) throw error;
     return undefined;
   }
 }

@@ -4,7 +4,7 @@ import { stanzaLease } from "#api/names.ts";
 import { apiVersion } from "#api/kinds.ts";
 import type { Stanza } from "#api/gen/stanza.ts";
 import type { KubeClient } from "#kube/client.ts";
-import { isKubeError } from "#kube/errors.ts";
+import { isKubeError, isNamespaceTerminating } from "#kube/errors.ts";
 import { leases, type Lease } from "#kube/leader.ts";
 
 /** Made when it is missing, never changed: whoever holds it writes it. */
@@ -25,7 +25,6 @@ export async function ensureLease(client: KubeClient, { metadata }: Stanza, sign
     await client.create(leases, lease, { signal });
   } catch (error) {
     // Another one made it, or the namespace goes.
-    const isTerminating = isKubeError(error, "Forbidden") && error.message.includes("being terminated");
-    if (!isKubeError(error, "AlreadyExists") && !isTerminating) throw error;
+    if (!isKubeError(error, "AlreadyExists") && !isNamespaceTerminating(error)) throw error;
   }
 }

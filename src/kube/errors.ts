@@ -27,3 +27,7 @@ export class KubeError extends Error {
 
 export const isKubeError = (error: unknown, kind?: KubeErrorKind): error is KubeError =>
   error instanceof KubeError && (kind === undefined || error.kind === kind);
+
+/** Nothing can be made in a namespace that is being deleted; only the words tell that from a missing permission. */
+export const isNamespaceTerminating = (error: unknown): boolean =>
+  isKubeError(error, "Forbidden") && error.message.includes("being terminated");

@@ -14,9 +14,13 @@ export interface RepositoryCatalog extends RepositoryInfo {
 }
 
 /** Throws StoreError for the first repository that could not be read: a part would look like the whole. */
-export function toCatalog(info: PgbackrestInfo): Catalog {
-  const problem = problemsIn(info)[0];
+export function requireAll(info: PgbackrestInfo): void {
+  const [problem] = problemsIn(info);
   if (problem !== undefined) throw problem;
+}
+
+export function toCatalog(info: PgbackrestInfo): Catalog {
+  requireAll(info);
   return catalogOf(info, info.backups);
 }
 
@@ -29,7 +33,7 @@ export const catalogByRepository = (info: PgbackrestInfo): readonly RepositoryCa
   });
 
 /** Why repositories could not be read, in their order. */
-export const problemsIn = (info: PgbackrestInfo): readonly StoreError[] =>
+const problemsIn = (info: PgbackrestInfo): readonly StoreError[] =>
   info.repositories.filter(({ state }) => !isTrusted(state)).map((repository) => problemOf(info, repository));
 
 const problemOf = ({ stanza }: PgbackrestInfo, { key, status }: RepositoryInfo): StoreError =>

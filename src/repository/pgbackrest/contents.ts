@@ -5,7 +5,7 @@ import { RepositoryError } from "../errors.ts";
 import type { BackupContents, Hold } from "../repository.ts";
 import { holdAnnotation } from "./annotations.ts";
 import { askAll } from "./across.ts";
-import { isWholeFull, problemsIn, toBackupRecord } from "./catalog.ts";
+import { isWholeFull, requireAll, toBackupRecord } from "./catalog.ts";
 import { callRepository, openFiles, type RepositoryFiles } from "./files.ts";
 import type { BackupInfo, PgbackrestInfo } from "./info.ts";
 import { parseInfo } from "./info-json.ts";
@@ -131,12 +131,6 @@ function requireRemovable({ backups }: PgbackrestInfo, { label, repositoryKey, t
     throw new RepositoryError("InUse", `backup ${label} is the only full backup in repository ${repositoryKey}`, {
       hint: "make another full backup first",
     });
-}
-
-/** What cannot be read may hold it. */
-function requireAll(info: PgbackrestInfo): void {
-  const [problem] = problemsIn(info);
-  if (problem !== undefined) throw problem;
 }
 
 const copiesOf = ({ backups }: PgbackrestInfo, id: string): readonly BackupInfo[] =>

@@ -2,7 +2,7 @@
 // server that it knows is the stanza.
 import type { CallOptions } from "#store/store.ts";
 import type { Repository } from "../repository.ts";
-import { catalogByRepository, problemsIn, toCatalog, type RepositoryCatalog } from "./catalog.ts";
+import { catalogByRepository, requireAll, toCatalog, type RepositoryCatalog } from "./catalog.ts";
 import { locationOfRepository } from "./config.ts";
 import { holdsOf, readContents, removeBackup } from "./contents.ts";
 import { openFiles } from "./files.ts";
@@ -49,8 +49,7 @@ export function openPgbackrestRepository(
     async servers(options) {
       const read = await info(options);
       if (read.repositories.some(({ state }) => state === "Ok" || state === "NoBackup")) return [stanza];
-      const [problem] = problemsIn(read);
-      if (problem !== undefined) throw problem;
+      requireAll(read);
       return [];
     },
     async catalog(server, options) {
@@ -93,8 +92,7 @@ export function openPgbackrestRepository(
     async owner(server, options) {
       known(server);
       const read = await info(options);
-      const [problem] = problemsIn(read);
-      if (problem !== undefined) throw problem;
+      requireAll(read);
       return await readOwner(read, files, options);
     },
   };

@@ -6,7 +6,7 @@ import { StoreConfigError } from "#store/config.ts";
 import { readTrimmed, type ReadSecret, type SecretSelector } from "#store/resolve.ts";
 import type { RepositoryConfig, RepositoryCredentials, StanzaConfig, StanzaSpec } from "./config.ts";
 import { parseSize } from "./size.ts";
-import { stanzaProblems } from "./spec.ts";
+import { parseDays, stanzaProblems } from "./spec.ts";
 
 type Configuration = StanzaSpec["stanzaConfiguration"];
 type S3Spec = NonNullable<Configuration["s3Repositories"]>[number];
@@ -131,5 +131,3 @@ async function passphraseOf({ cipherConfig }: S3Spec | AzureSpec, { field, read 
   const passphrase = await read(`${field}.cipherConfig.encryptionPass`, cipherConfig?.encryptionPass);
   return passphrase === undefined ? {} : { passphrase };
 }
-
-const parseDays = (text: string): number => Number.parseInt(text, 10) * (text.endsWith("w") ? 7 : 1);

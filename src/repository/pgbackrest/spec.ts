@@ -124,13 +124,15 @@ function compressionProblems({ compressConfig = {} }: Configuration): SpecProble
   return [{ field, message: `${level} is no level of ${named}`, hint: `write ${least} to ${most}` }];
 }
 
+/** "7d" or "2w"; the schema has checked its form. */
+export const parseDays = (text: string): number => Number.parseInt(text, 10) * (text.endsWith("w") ? 7 : 1);
+
 const fullEveryDaysMax = 100 * 366;
 
 function backupProblems({ backup = {} }: StanzaSpec): SpecProblem[] {
   const { fullEvery } = backup;
   if (fullEvery === undefined) return [];
-  const days = Number.parseInt(fullEvery, 10) * (fullEvery.endsWith("w") ? 7 : 1);
-  if (days <= fullEveryDaysMax) return [];
+  if (parseDays(fullEvery) <= fullEveryDaysMax) return [];
   const message = "longer than 100 years: no second full backup would be made";
   return [{ field: "spec.backup.fullEvery", message, hint: "write days or weeks, such as 7d" }];
 }
