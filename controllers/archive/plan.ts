@@ -3,6 +3,7 @@ import { isObjectName, labels, objectName } from "#api/names.ts";
 import type { Archive } from "#api/gen/archive.ts";
 import type { InstanceReport } from "#api/gen/instance-report.ts";
 import type { KubeObject } from "#kube/object.ts";
+import { timestamp } from "#kube/timestamp.ts";
 import type { BackupRecord, Catalog } from "#repository/catalog.ts";
 import { primaryEntry, reportAgeMaxMs, reportAgeMs } from "../instance-report.ts";
 import type { StoreKind } from "../store-key.ts";
@@ -83,19 +84,19 @@ export function planArchive(input: ArchiveInput): PlannedArchive {
       serverName: server.server,
       ...(cluster && { cluster }),
       ...((owner?.systemID ?? last?.systemId) !== undefined && { systemID: owner?.systemID ?? last?.systemId }),
-      ...(server.window && { windowFrom: seconds(server.window.from) }),
-      ...(server.window?.to && { windowTo: seconds(server.window.to) }),
+      ...(server.window && { windowFrom: timestamp(server.window.from) }),
+      ...(server.window?.to && { windowTo: timestamp(server.window.to) }),
       backups: done.length,
       failedBackups: server.catalog.backups.filter((backup) => backup.status === "failed").length,
-      ...(last?.endTime && { lastBackup: { id: last.id, time: seconds(last.endTime) } }),
+      ...(last?.endTime && { lastBackup: { id: last.id, time: timestamp(last.endTime) } }),
       ...(server.newestWal && {
         lastWal: {
           name: server.newestWal.name,
-          ...(server.newestWal.time && { time: seconds(server.newestWal.time) }),
+          ...(server.newestWal.time && { time: timestamp(server.newestWal.time) }),
         },
       }),
       ...(primary?.readyFiles !== undefined && { readyFiles: primary.readyFiles }),
-      lastSyncTime: seconds(now),
+      lastSyncTime: timestamp(now),
     } as PlannedArchive["facts"],
     verdicts: archiveConditions({
       catalog: server.catalog,
@@ -134,6 +135,3 @@ export function livingOf({
 /** A longer name cannot be a label. */
 export const storeLabel = ({ object: { metadata } }: Store): Readonly<Record<string, string>> =>
   metadata.name.length > 63 ? {} : { [labels.store]: metadata.name };
-
-/** Kubernetes times have whole seconds. */
-const seconds = (time: Date): string => `${time.toISOString().slice(0, 19)}Z`;

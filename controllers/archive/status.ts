@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Check } from "#store/check.ts";
 import { setConditions } from "#kube/conditions.ts";
 import type { Condition, KubeObject } from "#kube/object.ts";
+import { timestamp } from "#kube/timestamp.ts";
 import type { Verdict } from "../verdict.ts";
 
 /** A look that changed nothing but its time is told this often. */
@@ -17,7 +18,7 @@ export function statusOf(
   const observedGeneration = object.metadata.generation ?? 1;
   const stated = verdicts.map((verdict) => ({ ...verdict, observedGeneration }));
   const previous = (object.status?.conditions ?? []) as readonly Condition[];
-  return { observedGeneration, conditions: setConditions(previous, stated, `${now.toISOString().slice(0, 19)}Z`) };
+  return { observedGeneration, conditions: setConditions(previous, stated, timestamp(now)) };
 }
 
 type Measured = { readonly checks?: readonly Omit<Check, "name" | "reason">[] };

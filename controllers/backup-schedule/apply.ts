@@ -7,8 +7,8 @@ import type { BackupSchedule } from "#api/gen/backup-schedule.ts";
 import type { KubeClient } from "#kube/client.ts";
 import { isKubeError } from "#kube/errors.ts";
 import type { ObjectKey } from "#kube/object.ts";
+import { timestamp } from "#kube/timestamp.ts";
 import type { DueRun } from "./times.ts";
-import { timestamp } from "./status.ts";
 
 /** The Backup of a run, under a name. It has no owner: deleting the schedule deletes no Backup. Pure. */
 export function backupFor(schedule: BackupSchedule, { planned, line }: DueRun, name: string): Backup {

@@ -10,11 +10,12 @@ import type { EventRecorder, EventText } from "#kube/events.ts";
 import { keyOf, keyOfObject } from "#kube/object.ts";
 import { createReconcile } from "#kube/reconciler.ts";
 import { createStatusWriter } from "#kube/status-writer.ts";
+import { timestamp } from "#kube/timestamp.ts";
 import { createRun, deleteRun } from "./apply.ts";
 import { observeSchedule, type Sources } from "./observe.ts";
 import type { Observed, Status } from "./facts.ts";
 import { planSchedule, type Action, type Plan } from "./plan.ts";
-import { cannotMake, conditionsOf, timestamp } from "./status.ts";
+import { cannotMake, conditionsOf } from "./status.ts";
 
 export interface ScheduleDeps extends Omit<Sources, "fresh" | "troubles" | "now"> {
   readonly client: KubeClient;

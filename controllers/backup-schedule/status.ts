@@ -3,6 +3,7 @@
 // nothing is wrong, and nothing is proven either.
 import type { ConditionType, Reason } from "#api/conditions.ts";
 import type { BackupSchedule } from "#api/gen/backup-schedule.ts";
+import { timestamp } from "#kube/timestamp.ts";
 import { isActive, type Observed, type Run, type Status } from "./facts.ts";
 
 type Ended = NonNullable<Status["lastEnded"]>;
@@ -130,6 +131,3 @@ export function conditionsOf({ metadata }: BackupSchedule, { ready, reason, mess
   const stalled: Stated[] = reason === "InvalidSpec" ? [{ type: "Stalled", status: "True", ...stated }] : [];
   return [{ type: "Ready", status: ready, ...stated }, ...stalled];
 }
-
-/** Kubernetes times have whole seconds. */
-export const timestamp = (time: Date): string => `${time.toISOString().slice(0, 19)}Z`;

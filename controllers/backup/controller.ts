@@ -11,6 +11,7 @@ import type { EventRecorder } from "#kube/events.ts";
 import { keyOfObject, type KubeObject, type ObjectKey } from "#kube/object.ts";
 import { createReconcile } from "#kube/reconciler.ts";
 import { createStatusWriter } from "#kube/status-writer.ts";
+import { timestamp } from "#kube/timestamp.ts";
 import { BoundedMap } from "#std/bounded-map.ts";
 import type { OpenRepository } from "../repositories.ts";
 import type { StoreKey } from "../store-key.ts";
@@ -162,7 +163,7 @@ function statusOf(backup: Backup, { verdict, facts }: Plan, now: Date): Status {
     stated.push({ type: "Reconciling", status: "True", reason, message, observedGeneration });
   if (phase === "Failed" || phase === "Missing")
     stated.push({ type: "Stalled", status: "True", reason, message, observedGeneration });
-  const next = setConditions(conditions, stated, `${now.toISOString().slice(0, 19)}Z`);
+  const next = setConditions(conditions, stated, timestamp(now));
   return { ...previous, ...facts, phase, observedGeneration, conditions: next as NonNullable<Status["conditions"]> };
 }
 

@@ -2,10 +2,10 @@
 // A Backup is Completed only when the store has all of it; what CNPG says is progress, not proof.
 import type { Backup } from "#api/gen/backup.ts";
 import { labels } from "#api/names.ts";
+import { timestamp } from "#kube/timestamp.ts";
 import { judgeByStore } from "./by-store.ts";
 import { describeProgress } from "./progress.ts";
 import { mayPass, waitMs } from "./retry.ts";
-import { timestamp } from "./status.ts";
 import {
   backupIdOf,
   deadlineOf,

@@ -1,9 +1,12 @@
 // A backup found in a store, in the words of our Backup's status. Pure.
 import type { Backup } from "#api/gen/backup.ts";
+import { timestamp } from "#kube/timestamp.ts";
 import { formatLsn } from "#postgres/lsn.ts";
 import type { BackupRecord } from "#repository/catalog.ts";
 import type { StoreObject } from "../repositories.ts";
 import type { StoreKind } from "../store-key.ts";
+
+export { timestamp } from "#kube/timestamp.ts";
 
 type Status = NonNullable<Backup["status"]>;
 
@@ -79,9 +82,6 @@ export function describeRecord(record: BackupRecord, repository: RepositoryFacts
     size: record.sizeBytes === undefined ? undefined : formatBytes(record.sizeBytes),
   });
 }
-
-/** "2026-11-21T09:15:00Z": Kubernetes times have whole seconds. */
-export const timestamp = (time: Date): string => `${time.toISOString().slice(0, 19)}Z`;
 
 /** server_version_num for people: 150018 is "15.18". */
 const formatVersion = (version: number): string => `${Math.floor(version / 10_000)}.${version % 10_000}`;

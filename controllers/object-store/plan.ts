@@ -5,6 +5,7 @@ import { shortHash } from "#api/names.ts";
 import type { Archive } from "#api/gen/archive.ts";
 import type { Backup } from "#api/gen/backup.ts";
 import type { ObjectStore } from "#api/gen/object-store.ts";
+import { timestamp } from "#kube/timestamp.ts";
 import type { Check } from "#store/check.ts";
 import {
   doneOf,
@@ -59,7 +60,7 @@ export function planStore(observed: ObservedStore): StorePlan {
   const problem = content.kind === "usable" ? undefined : content;
   const verdicts = storeConditions(store, { checks, ...(problem && { problem }) });
   const isReady = verdicts.some(({ type, status }) => type === "Ready" && status === "True");
-  const told = { lastCheckedTime: seconds(now), ...(checks.length > 0 && { checks: [...checks] }) };
+  const told = { lastCheckedTime: timestamp(now), ...(checks.length > 0 && { checks: [...checks] }) };
   if (content.kind !== "usable") return { ...withoutReading(observed, content, told), verdicts };
   const servers = content.servers.slice(0, serversMax);
   return {
@@ -123,8 +124,8 @@ function totals(servers: readonly ObservedServer[]) {
   const sizes = done.flatMap(({ storedBytes }) => storedBytes ?? []);
   const bytes = sizes.reduce((sum, size) => sum + size, 0);
   return {
-    ...(backup && { lastBackupTime: seconds(backup) }),
-    ...(wal && { lastWalTime: seconds(wal) }),
+    ...(backup && { lastBackupTime: timestamp(backup) }),
+    ...(wal && { lastWalTime: timestamp(wal) }),
     ...(sizes.length === done.length && { backupBytes: bytes, backupSize: formatBytes(bytes) }),
   };
 }
@@ -135,9 +136,9 @@ function summarise(server: ObservedServer) {
   const last = doneOf(server.catalog).at(-1)?.endTime;
   return {
     name: server.server,
-    ...(server.window && { windowFrom: seconds(server.window.from) }),
-    ...(server.window?.to && { windowTo: seconds(server.window.to) }),
-    ...(last && { lastBackup: seconds(last) }),
+    ...(server.window && { windowFrom: timestamp(server.window.from) }),
+    ...(server.window?.to && { windowTo: timestamp(server.window.to) }),
+    ...(last && { lastBackup: timestamp(last) }),
     ...(server.newestWal && { lastWal: server.newestWal.name }),
   };
 }
@@ -148,11 +149,8 @@ function recoveryWindow(server: ObservedServer) {
   const failed = server.catalog.backups.filter((backup) => backup.status === "failed").at(-1);
   const failedTime = failed?.endTime ?? failed?.beginTime;
   return {
-    ...(first && { firstRecoverabilityPoint: seconds(first) }),
-    ...(last && { lastSuccessfulBackupTime: seconds(last) }),
-    ...(failedTime && { lastFailedBackupTime: seconds(failedTime) }),
+    ...(first && { firstRecoverabilityPoint: timestamp(first) }),
+    ...(last && { lastSuccessfulBackupTime: timestamp(last) }),
+    ...(failedTime && { lastFailedBackupTime: timestamp(failedTime) }),
   };
 }
-
-/** Kubernetes times have whole seconds. */
-const seconds = (time: Date): string => `${time.toISOString().slice(0, 19)}Z`;

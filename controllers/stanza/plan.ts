@@ -4,6 +4,7 @@ import { shortHash } from "#api/names.ts";
 import type { Archive } from "#api/gen/archive.ts";
 import type { Backup } from "#api/gen/backup.ts";
 import type { Stanza } from "#api/gen/stanza.ts";
+import { timestamp } from "#kube/timestamp.ts";
 import { recoveryWindow, type RecoveryWindow } from "#repository/recovery-window.ts";
 import { parseSegmentName, type SegmentName } from "#postgres/segment.ts";
 import {
@@ -16,7 +17,6 @@ import {
   type PlannedArchive,
 } from "../archive/plan.ts";
 import { planRecords, type PlannedRecord } from "../archive/plan-records.ts";
-import { timestamp } from "../backup/status.ts";
 import { entriesOf, primaryEntry } from "../instance-report.ts";
 import type { Problem } from "../opening-problem.ts";
 import type { Verdict } from "../verdict.ts";

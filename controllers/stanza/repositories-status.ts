@@ -1,6 +1,6 @@
 // Each repository's row in a Stanza's status. Pure. One that could not be read keeps the facts of the last look that could,
 // also when another leader made that look: they are in the status then.
-import { timestamp } from "../backup/status.ts";
+import { timestamp } from "#kube/timestamp.ts";
 import { recoveryWindow, type WalGap } from "#repository/recovery-window.ts";
 import type { ObservedRepository, RepositoryContent, RepositoryStatus } from "./terms.ts";
 import type { RepositoryGap } from "./wal-gaps.ts";
