@@ -9,7 +9,7 @@ import type { WalArchive } from "#engine/archive/wal-archive.ts";
 import type { Logger } from "#observe/logger.ts";
 import { readControlFile } from "#postgres/control.ts";
 import { retry } from "#std/backoff.ts";
-import { exists } from "./exists.ts";
+import { exists } from "#std/exists.ts";
 import { atNewest, openMsMax } from "./newest.ts";
 
 export interface WalRestoreDeps<Reference extends StoreReference> {

@@ -6,7 +6,7 @@ import type { Archiver } from "#engine/archive/archiver.ts";
 import { barmanArchive } from "#engine/archive/barman-archive.ts";
 import type { Fetcher } from "#engine/archive/fetcher.ts";
 import type { Logger } from "#observe/logger.ts";
-import { exists } from "./exists.ts";
+import { exists } from "#std/exists.ts";
 import type { Locate } from "./locations.ts";
 import { atNewest, openMsMax } from "./newest.ts";
 import { createWalRestore, type RestoreCounts } from "./wal-restore.ts";

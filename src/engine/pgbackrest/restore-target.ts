@@ -1,9 +1,10 @@
 // The directories that pgBackRest restores into: whether it may, and what is still to do when it is through. What an earlier
 // try left is known by what pgBackRest does last: it gives pg_control its name when all else is on the disk.
-import { access, mkdir, open, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { exists } from "#std/exists.ts";
 import { RestoreError } from "../restore/errors.ts";
-import { cleanTarget, type RestoreTarget } from "../restore/target.ts";
+import { cleanTarget, syncPath, type RestoreTarget } from "../restore/target.ts";
 import { unwritable } from "../restore/untar.ts";
 import { cleanRestoredSettings } from "./restored-settings.ts";
 
@@ -96,21 +97,6 @@ async function namesIn(directory: string): Promise<readonly string[]> {
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
     throw new RestoreError("DataDirectory", `cannot read ${directory}`, { cause: error });
-  }
-}
-
-const exists = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  );
-
-async function syncPath(path: string): Promise<void> {
-  const file = await open(path, "r");
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
   }
 }
 

@@ -125,7 +125,8 @@ async function* treePaths(directory: string): AsyncGenerator<string, void, undef
   yield directory;
 }
 
-async function syncPath(path: string): Promise<void> {
+/** Puts a file, or the names in a folder, on the disk. */
+export async function syncPath(path: string): Promise<void> {
   const file = await open(path, "r");
   try {
     await file.sync();
