@@ -7,7 +7,8 @@ import { compareSegments, type SegmentName } from "#postgres/segment.ts";
 import { catalogByRepository } from "#repository/pgbackrest/catalog.ts";
 import { locationOfRepository, type RepositoryConfig, type StanzaConfig } from "#repository/pgbackrest/config.ts";
 import { isPgbackrestError } from "#repository/pgbackrest/errors.ts";
-import { readInfo, type PgbackrestInfo } from "#repository/pgbackrest/info.ts";
+import { readInfo } from "#repository/pgbackrest/info.ts";
+import { databasesOf, type PgbackrestInfo } from "#repository/pgbackrest/info-json.ts";
 import { ownerOf } from "#repository/pgbackrest/owner.ts";
 import type { Pgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
 import type { NewestWal, Repository } from "#repository/repository.ts";
@@ -175,15 +176,11 @@ function placeOf({ stanza, repositories, credentials }: StanzaConfig, index: num
   return JSON.stringify([stanza, locationOfRepository(repository), endpoint, credentials.each[index]?.account]);
 }
 
-/** The database of now has the highest id. */
 function contentOf(
   info: PgbackrestInfo,
   { key, catalog, encrypted }: Pick<RepositoryContent, "catalog" | "encrypted"> & { readonly key: number },
 ): RepositoryContent {
-  const database = info.databases
-    .filter(({ repositoryKey }) => repositoryKey === key)
-    .toSorted((a, b) => a.id - b.id)
-    .at(-1);
+  const [database] = databasesOf(info, key);
   const newestWal = info.archives
     .filter(({ repositoryKey, databaseId }) => repositoryKey === key && databaseId === database?.id)
     .flatMap(({ max }) => max ?? [])

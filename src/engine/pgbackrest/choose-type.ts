@@ -2,7 +2,12 @@
 // each depends on all before it back to a full one: without a rule the chain grows for ever, and retention, which counts
 // full backups, never removes anything.
 import type { StanzaConfig } from "#repository/pgbackrest/config.ts";
-import type { BackupInfo, BackupType, PgbackrestInfo } from "#repository/pgbackrest/info.ts";
+import {
+  databasesOf,
+  type BackupInfo,
+  type BackupType,
+  type PgbackrestInfo,
+} from "#repository/pgbackrest/info-json.ts";
 
 export interface TypeChoice {
   readonly type: BackupType;
@@ -25,9 +30,8 @@ export function presentBackups(
   { databases, backups }: Pick<PgbackrestInfo, "databases" | "backups">,
   repository: number,
 ): readonly BackupInfo[] {
-  const ids = databases.filter(({ repositoryKey }) => repositoryKey === repository).map(({ id }) => id);
-  const present = Math.max(0, ...ids);
-  return backups.filter((backup) => backup.repositoryKey === repository && backup.databaseId === present);
+  const [present] = databasesOf({ databases }, repository);
+  return backups.filter((backup) => backup.repositoryKey === repository && backup.databaseId === present?.id);
 }
 
 export function chooseType({ asked, backups, repository, policy, now }: TypeInput): TypeChoice {

@@ -1,7 +1,7 @@
 // What has to happen to a stanza before this database system may archive to it. Pure: from what pg_control, the
 // repositories and the owner's mark say.
 import type { OwnerMark } from "#repository/barman/owner.ts";
-import type { PgbackrestInfo } from "#repository/pgbackrest/info.ts";
+import { databasesOf, type DatabaseInfo, type PgbackrestInfo } from "#repository/pgbackrest/info-json.ts";
 import { isTrusted } from "#repository/pgbackrest/repository-state.ts";
 import type { ArchiveErrorKind } from "../archive/errors.ts";
 import type { ClusterIdentity } from "../archive/owner-guard.ts";
@@ -26,11 +26,6 @@ export type StanzaPlan =
   /** No repository has answered. */
   | { readonly kind: "unknown"; readonly message: string }
   | { readonly kind: "refuse"; readonly error: ArchiveErrorKind; readonly message: string; readonly hint: string };
-
-interface Database {
-  readonly systemId: string;
-  readonly version: string;
-}
 
 export function planStanza(observed: ObservedStanza): StanzaPlan {
   const { info, checkEmpty, skipCheck } = observed;
@@ -58,14 +53,7 @@ export function planStanza(observed: ObservedStanza): StanzaPlan {
   return { kind: "use", create, upgrade: other };
 }
 
-/** Of one repository, the present one first. */
-const databasesOf = ({ databases }: PgbackrestInfo, key: number): readonly Database[] =>
-  databases
-    .filter(({ repositoryKey }) => repositoryKey === key)
-    .toSorted((a, b) => b.id - a.id)
-    .map(({ systemId = "unknown", version = "unknown" }) => ({ systemId, version }));
-
-const isOurs = ({ systemId, pgVersion }: ObservedStanza, database: Database | undefined): boolean =>
+const isOurs = ({ systemId, pgVersion }: ObservedStanza, database: DatabaseInfo | undefined): boolean =>
   database?.systemId === systemId && database.version === String(pgVersion);
 
 /** Nothing when it is that of the same Cluster before a major upgrade. */
@@ -97,10 +85,11 @@ function refuseForeign(observed: ObservedStanza, key: number): StanzaPlan | unde
 }
 
 /** The mark is another repository's and tells of today only: what we were before is in the history of that one. */
-const wasOursElsewhere = (observed: ObservedStanza, was: Database | undefined): boolean =>
+const wasOursElsewhere = (observed: ObservedStanza, was: DatabaseInfo | undefined): boolean =>
   observed.info.repositories.some(({ key }) => {
     const [present, ...before] = databasesOf(observed.info, key);
-    const isIt = ({ systemId, version }: Database): boolean => systemId === was?.systemId && version === was.version;
+    const isIt = ({ systemId, version }: DatabaseInfo): boolean =>
+      systemId === was?.systemId && version === was?.version;
     return isOurs(observed, present) && before.some(isIt);
   });
 

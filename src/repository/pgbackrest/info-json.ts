@@ -69,6 +69,13 @@ export interface BackupInfo {
   readonly tablespaces?: readonly string[];
 }
 
+/** Those of one repository, the present one first. */
+export const databasesOf = (
+  { databases }: Pick<PgbackrestInfo, "databases">,
+  repository: number,
+): readonly DatabaseInfo[] =>
+  databases.filter(({ repositoryKey }) => repositoryKey === repository).toSorted((a, b) => b.id - a.id);
+
 type Json = Readonly<Record<string, unknown>>;
 
 /** Undefined when the text is not that answer, or does not tell of this stanza. */
