@@ -1,14 +1,15 @@
 import { beforeEach, describe, expect, it } from "vitest";
+import { aborted } from "#std/abort.ts";
 import { createLogger } from "#observe/logger.ts";
 import type { KubeClient } from "./client.ts";
 import { KubeError } from "./errors.ts";
 import type { Lease } from "./leader.ts";
-import { createLeaseMutex, purposeAnnotation } from "./lease-mutex.ts";
+import { createLeaseMutex, processIdentity, purposeAnnotation } from "./lease-mutex.ts";
 import { MutexBusyError } from "./mutex.ts";
 
 const key = { namespace: "app", name: "holdfast-stanza-main" };
 const never = new AbortController().signal;
-const timings = { leaseDurationMs: 60_000, renewEveryMs: 2, lookEveryMs: 2 };
+const timings = { leaseDurationMs: 60_000, renewDeadlineMs: 50_000, renewEveryMs: 2, lookEveryMs: 2 };
 
 /** One Lease behind the API's optimistic lock; `away` makes every request fail. */
 let api: { lease: Lease | undefined; away: boolean; writes: number };
@@ -93,9 +94,12 @@ describe("a mutex of one lease", () => {
     expect(clock).toBeGreaterThanOrEqual(60_000);
   });
 
-  it("lets the pod go on that held it before it was restarted", async () => {
-    take("pg-1");
-    expect(await mutexOf("pg-1").hold(hold, async () => holder())).toBe("pg-1");
+  it("is not shared by two pods of one name: the first may run on after it was deleted by force", async () => {
+    const [first, second] = [processIdentity("pg-1"), processIdentity("pg-1")];
+    take(first, "backup");
+    const waiting = mutexOf(second).hold(hold, async () => undefined);
+    await expect(waiting).rejects.toThrow(/^pg-1 holds the Lease holdfast-stanza-main for backup$/);
+    expect(holder()).toBe(first);
   });
 
   it("lets only one of a pod work at a time", async () => {
@@ -118,7 +122,7 @@ describe("a mutex of one lease", () => {
     await mutex.hold({ ...hold, waitMs: 60_000 }, work);
   });
 
-  it("goes on without the API server, and renews when that is back", async () => {
+  it("goes on while the API server is away for less than its deadline, and renews when that is back", async () => {
     const goOn = Promise.withResolvers<void>();
     const work = mutexOf("pg-1").hold(hold, async (signal) => {
       await goOn.promise;
@@ -126,13 +130,39 @@ describe("a mutex of one lease", () => {
     });
     await turns(() => api.writes > 2);
     api.away = true;
-    clock += 120_000;
+    clock += 40_000;
     await new Promise((resolve) => setTimeout(resolve, 10));
     api.away = false;
     const before = api.writes;
     await turns(() => api.writes > before);
     goOn.resolve();
     expect(await work).toBe(false);
+  });
+
+  it("ends the work before another one may take it, when it alone cannot reach the API server", async () => {
+    let cutOff = false;
+    const cut = {
+      get: async (...call: Parameters<KubeClient["get"]>) =>
+        cutOff ? Promise.reject(new KubeError("Unavailable", "no route")) : client.get(...call),
+      replace: async (...call: Parameters<KubeClient["replace"]>) =>
+        cutOff ? Promise.reject(new KubeError("Unavailable", "no route")) : client.replace(...call),
+    } as unknown as KubeClient;
+    const options = { client: cut, lease: key, identity: "pg-1", logger: createLogger("error"), timings };
+    let endedAt = Infinity;
+    const work = createLeaseMutex({ ...options, now: () => clock }).hold(hold, async (signal) => {
+      await aborted(signal);
+      endedAt = clock;
+      throw signal.reason;
+    });
+    await turns(() => holder() === "pg-1");
+    cutOff = true;
+    const taken = mutexOf("pg-2").hold({ ...hold, waitMs: 600_000 }, async () => clock);
+    const advancing = setInterval(() => (clock += 1_000), 1);
+    await expect(work).rejects.toThrow("the Lease holdfast-stanza-main could not be renewed in time");
+    const takenAt = await taken;
+    clearInterval(advancing);
+    expect(endedAt).toBeLessThan(takenAt);
+    expect(takenAt).toBeGreaterThanOrEqual(60_000);
   });
 
   it("ends the work when another one has taken it, and leaves it to that one", async () => {

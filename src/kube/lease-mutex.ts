@@ -1,17 +1,21 @@
 // A Mutex (mutex.ts) by one Lease. As in leader election, whether its holder still lives is judged by watching the Lease
-// with our own monotonic clock, and the resourceVersion that was read is the lock of each write. Unlike there, a holder
-// that cannot renew works on: nobody can take the Lease without the API server either, and a backup is not to be lost.
+// with our own monotonic clock, and the resourceVersion that was read is the lock of each write. A holder that cannot renew
+// gives up before others may take the Lease: it cannot tell an API server that is away for all from one that it alone does
+// not reach. The times are longer than there, so that a backup of hours outlives a restart of the API server.
+import { randomUUID } from "node:crypto";
 import { delay, waitFor, within } from "#std/abort.ts";
 import type { Logger } from "#observe/logger.ts";
 import type { KubeClient } from "./client.ts";
 import { isKubeError, KubeError } from "./errors.ts";
 import { leases, type Lease } from "./leader.ts";
-import { MutexBusyError, type HoldOptions, type Mutex } from "./mutex.ts";
+import { MutexBusyError, MutexLostError, type HoldOptions, type Mutex } from "./mutex.ts";
 import type { ObjectKey } from "./object.ts";
 
 export interface MutexTimings {
   /** How long the others wait after our last sign of life; whole seconds. */
   readonly leaseDurationMs: number;
+  /** When we give up after our own last renewal; the difference is what the work has to stop in. */
+  readonly renewDeadlineMs: number;
   readonly renewEveryMs: number;
   /** How often a Lease that another one holds is looked at. */
   readonly lookEveryMs: number;
@@ -20,7 +24,7 @@ export interface MutexTimings {
 export interface LeaseMutexOptions {
   readonly client: KubeClient;
   readonly lease: Required<ObjectKey>;
-  /** Unique among all who ask: the pod's name. Its processes share the Lease by waiting for one another. */
+  /** Of `processIdentity`: unique among all processes that ask. What shares the process waits for one another. */
   readonly identity: string;
   readonly logger: Logger;
   readonly timings?: MutexTimings;
@@ -31,8 +35,21 @@ export interface LeaseMutexOptions {
 /** Where the holder writes what it does, for those who wait. */
 export const purposeAnnotation = "holdfast.dev/purpose";
 
-const usualTimings: MutexTimings = { leaseDurationMs: 60_000, renewEveryMs: 10_000, lookEveryMs: 2_000 };
+const usualTimings: MutexTimings = {
+  leaseDurationMs: 240_000,
+  renewDeadlineMs: 210_000,
+  renewEveryMs: 10_000,
+  lookEveryMs: 2_000,
+};
 const requestMsMax = 10_000;
+
+/**
+ * The pod's name alone is not enough: another pod of that name may run while the first one, which was deleted by force, has
+ * not ended on its node. No pod's name has the "_".
+ */
+export const processIdentity = (pod: string): string => `${pod}_${randomUUID()}`;
+
+const podOf = (identity: string): string => identity.split("_", 1)[0] ?? identity;
 
 export function createLeaseMutex(options: LeaseMutexOptions): Mutex {
   const { client, lease, identity, logger, timings = usualTimings, now = () => performance.now() } = options;
@@ -41,6 +58,8 @@ export function createLeaseMutex(options: LeaseMutexOptions): Mutex {
   /** The Lease as last seen, and since when it looks like that by our clock. */
   let seen: Lease | undefined;
   let seenAt = 0;
+  /** When our last claim that was granted was sent: before anybody else could see it. */
+  let renewedAt = 0;
 
   function observe(current: Lease): Lease {
     if (current.metadata.resourceVersion !== seen?.metadata.resourceVersion) seenAt = now();
@@ -58,7 +77,7 @@ export function createLeaseMutex(options: LeaseMutexOptions): Mutex {
 
   function isFree(current: Lease): boolean {
     const holder = holderOf(current);
-    // What an earlier process of ours, which is no more, has left is ours.
+    // Ours may be what a lost answer or a lost Lease has left.
     if (holder === "" || holder === identity) return true;
     const seconds = current.spec?.leaseDurationSeconds;
     return now() - seenAt >= (seconds === undefined ? timings.leaseDurationMs : seconds * 1000);
@@ -66,6 +85,7 @@ export function createLeaseMutex(options: LeaseMutexOptions): Mutex {
 
   /** Takes or renews it when it may be ours; the one who holds it when not. */
   async function claim(purpose: string, signal: AbortSignal): Promise<Lease | undefined> {
+    const sentAt = now();
     const current = await read(signal);
     if (!isFree(current)) return current;
     const time = new Date().toISOString().replace("Z", "000Z");
@@ -89,6 +109,7 @@ export function createLeaseMutex(options: LeaseMutexOptions): Mutex {
           { signal },
         ),
       );
+      renewedAt = sentAt;
       return undefined;
     } catch (error) {
       if (!isKubeError(error, "Conflict")) throw error;
@@ -112,28 +133,39 @@ export function createLeaseMutex(options: LeaseMutexOptions): Mutex {
       if (failure === undefined && holder === undefined) return;
       const isOver = now() + timings.lookEveryMs > until;
       if (isOver && holder !== undefined)
-        throw new MutexBusyError(lease, holderOf(holder) || "nobody", holder.metadata.annotations?.[purposeAnnotation]);
+        throw new MutexBusyError(
+          lease,
+          podOf(holderOf(holder)) || "nobody",
+          holder.metadata.annotations?.[purposeAnnotation],
+        );
       if (isOver) throw failure;
       await delay(timings.lookEveryMs, signal);
     }
   }
 
-  /** Renews until `over` aborts; calls `lose` once another one holds the Lease. */
+  /** Renews until `over` aborts; calls `lose` once another one holds the Lease, or may soon. */
   async function keepRenewing(purpose: string, over: AbortSignal, lose: (error: Error) => void): Promise<void> {
-    let failing = false;
-    for (;;) {
-      await delay(timings.renewEveryMs, over).catch(() => undefined);
+    const leftMs = (): number => renewedAt + timings.renewDeadlineMs - now();
+    for (let failure: unknown; !over.aborted;) {
+      if (leftMs() <= 0) {
+        logger.warn({ err: failure, ...lease, kind: "Lease", purpose }, "the lease was not renewed in time");
+        return lose(new MutexLostError(lease, { cause: failure }));
+      }
+      await delay(Math.min(timings.renewEveryMs, leftMs()), over).catch(() => undefined);
       if (over.aborted) return;
       try {
-        const winner = await within(requestMsMax, over, (limited) => claim(purpose, limited));
-        failing = false;
+        const patienceMs = Math.max(1, Math.min(requestMsMax, leftMs()));
+        const winner = await within(patienceMs, over, (limited) => claim(purpose, limited));
+        failure = undefined;
         if (winner === undefined || holderOf(winner) === "") continue;
-        logger.warn({ ...lease, kind: "Lease", holder: holderOf(winner), purpose }, "another one has taken the lease");
-        return lose(new MutexBusyError(lease, holderOf(winner), winner.metadata.annotations?.[purposeAnnotation]));
+        const holder = podOf(holderOf(winner));
+        logger.warn({ ...lease, kind: "Lease", holder, purpose }, "another one has taken the lease");
+        return lose(new MutexBusyError(lease, holder, winner.metadata.annotations?.[purposeAnnotation]));
       } catch (error) {
         if (over.aborted) return;
-        if (!failing) logger.warn({ err: error, ...lease, kind: "Lease" }, "the lease cannot be renewed; trying on");
-        failing = true;
+        if (failure === undefined)
+          logger.warn({ err: error, ...lease, kind: "Lease" }, "the lease cannot be renewed; trying on");
+        failure = error;
       }
     }
   }
@@ -179,7 +211,7 @@ export function createLeaseMutex(options: LeaseMutexOptions): Mutex {
         await within(waitMs, signal, (limited) => waitFor(before, limited)).catch((error: unknown) => {
           signal.throwIfAborted();
           if (seen === undefined || !(error instanceof Error) || error.name !== "TimeoutError") throw error;
-          throw new MutexBusyError(lease, identity, seen.metadata.annotations?.[purposeAnnotation]);
+          throw new MutexBusyError(lease, podOf(identity), seen.metadata.annotations?.[purposeAnnotation]);
         });
         return await holdNow({ ...held, waitMs: Math.max(0, waitMs - (now() - begunAt)) }, work);
       } finally {

@@ -11,10 +11,9 @@ export interface HoldOptions {
 
 export interface Mutex {
   /**
-   * Runs the work while the Lease is held, and renews it meanwhile. The work's signal aborts when it is seen that another
-   * one has taken the Lease. An API server that is away ends nothing: while it is away for all, nobody can take it; a holder
-   * that alone cannot reach it works on, though others may take the Lease when it has expired. Throws MutexBusyError, which
-   * says who holds it and what for, when the wait is over.
+   * Runs the work while the Lease is held, and renews it meanwhile. The work's signal aborts when another one has taken the
+   * Lease, and before one could, when it was not renewed for minutes: the API server is away then, or out of our reach alone.
+   * Throws MutexBusyError, which says who holds it and what for, when the wait is over.
    */
   hold<T>(options: HoldOptions, work: (signal: AbortSignal) => Promise<T>): Promise<T>;
 }
@@ -25,5 +24,17 @@ export class MutexBusyError extends Error {
 
   constructor(lease: ObjectKey, holder: string, purpose: string | undefined) {
     super(`${holder} holds the Lease ${lease.name}${purpose === undefined ? "" : ` for ${purpose}`}`);
+  }
+}
+
+export class MutexLostError extends Error {
+  override readonly name = "MutexLostError";
+  readonly transient = true;
+
+  constructor(lease: ObjectKey, options: ErrorOptions) {
+    super(
+      `the Lease ${lease.name} could not be renewed in time, so that others may hold it: see whether the API server can be reached`,
+      options,
+    );
   }
 }

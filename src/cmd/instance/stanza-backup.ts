@@ -7,7 +7,7 @@ import type { BackupOrder, BackupOutcome } from "#cnpgi/backup.ts";
 import { RpcError } from "#cnpgi/status-code.ts";
 import { runStanzaBackup, type StanzaBackupOutcome } from "#engine/pgbackrest/backup.ts";
 import { parseBackupRequest } from "#engine/pgbackrest/backup-request.ts";
-import { MutexBusyError, type Mutex } from "#kube/mutex.ts";
+import { MutexBusyError, MutexLostError, type Mutex } from "#kube/mutex.ts";
 import type { Logger } from "#observe/logger.ts";
 import { formatLsn } from "#postgres/lsn.ts";
 import { within } from "#std/abort.ts";
@@ -81,10 +81,22 @@ export function createStanzaBackups(deps: StanzaBackupDeps): InstanceBackups<Sta
   };
 }
 
-const busy = (error: unknown): RpcError | undefined =>
-  error instanceof MutexBusyError
-    ? new RpcError("RESOURCE_EXHAUSTED", `one works on a stanza at a time: ${error.message}`, { cause: error })
-    : undefined;
+function busy(error: unknown): RpcError | undefined {
+  if (error instanceof MutexBusyError)
+    return new RpcError("RESOURCE_EXHAUSTED", `one works on a stanza at a time: ${error.message}`, { cause: error });
+  const lost = lostLease(error);
+  return lost && new RpcError("ABORTED", `the backup was given up: ${lost.message}`, { cause: error });
+}
+
+/** What ended pgBackRest, when that was the Lease. */
+function lostLease(error: unknown): Error | undefined {
+  let at = error;
+  for (let depth = 0; at instanceof Error && depth < 5; depth++) {
+    if (at instanceof MutexLostError || (depth > 0 && at instanceof MutexBusyError)) return at;
+    at = at.cause;
+  }
+  return undefined;
+}
 
 const toAnswer = (outcome: StanzaBackupOutcome, backupName: string, pod: string): BackupOutcome => ({
   backupId: outcome.label,

@@ -5,7 +5,7 @@ import { stanzas } from "#api/kinds.ts";
 import { stanzaLease } from "#api/names.ts";
 import type { Stanza } from "#api/gen/stanza.ts";
 import type { KubeClient } from "#kube/client.ts";
-import { createLeaseMutex } from "#kube/lease-mutex.ts";
+import { createLeaseMutex, processIdentity } from "#kube/lease-mutex.ts";
 import type { Mutex } from "#kube/mutex.ts";
 import type { Logger } from "#observe/logger.ts";
 import type { StanzaConfig } from "#repository/pgbackrest/config.ts";
@@ -67,7 +67,8 @@ export function createStanzaSource({ client, surroundings, logger }: StanzaDeps)
 
 /** One for each Stanza, shared by all who work on it in this process. */
 export function createStanzaMutexes({ client, surroundings, logger }: StanzaDeps): (stanza: string) => Mutex {
-  const { namespace, pod: identity } = surroundings;
+  const { namespace, pod } = surroundings;
+  const identity = processIdentity(pod);
   const made = new Map<string, Mutex>();
   return (stanza) => {
     const known = made.get(stanza);

@@ -29,6 +29,7 @@ import type { KubeClient } from "#kube/client.ts";
 import { ownKey, runController, sourceOf, type Reconcile, type Source } from "#kube/controller.ts";
 import { createEventRecorder } from "#kube/events.ts";
 import type { Informer } from "#kube/informer.ts";
+import { processIdentity } from "#kube/lease-mutex.ts";
 import type { KubeObject } from "#kube/object.ts";
 import type { CertificatePolicy } from "#kube/pki/plan.ts";
 import type { Logger } from "#observe/logger.ts";
@@ -57,7 +58,8 @@ export async function lead(deps: LeadDeps, signal: AbortSignal): Promise<void> {
   logger.info("leading");
   const own = createLeaderCaches(client, logger);
   const ownInformers: readonly Informer<KubeObject>[] = Object.values(own);
-  const mutexOf = createStanzaMutexes({ ...deps.caches, mutexOf: createMutexes({ client, identity: pod, logger }) });
+  const mutexes = createMutexes({ client, identity: processIdentity(pod), logger });
+  const mutexOf = createStanzaMutexes({ ...deps.caches, mutexOf: mutexes });
   const triggers = { lookAtStore: new Trigger(), lookAtStanza: new Trigger() };
   const shared = {
     ...deps.caches,

@@ -7,7 +7,7 @@ import type { Logger } from "#observe/logger.ts";
 
 export interface MutexDeps {
   readonly client: KubeClient;
-  /** The pod's name. */
+  /** Of this process. */
   readonly identity: string;
   readonly logger: Logger;
 }
