@@ -1,6 +1,15 @@
 import { describe, expect, it } from "vitest";
+import type { BackupRecord } from "#repository/catalog.ts";
 import type { Expired } from "#repository/pgbackrest/expire-log.ts";
-import { dueAfterMs, isPartial, retentionStatus, type RepositoryOutcome, type RetentionRun } from "./retention-plan.ts";
+import { mergeCatalogs } from "./merge.ts";
+import {
+  dueAfterMs,
+  goneRecords,
+  isPartial,
+  retentionStatus,
+  type RepositoryOutcome,
+  type RetentionRun,
+} from "./retention-plan.ts";
 
 const now = new Date("2026-11-21T12:00:00Z");
 const nothing: Expired = { backups: [], wal: [], leftovers: [], files: [] };
@@ -89,5 +98,42 @@ describe("retention is due", () => {
     expect(after(1, { last: undefined })).toBe(0);
     expect(after(1, { newestBackup: "B" })).toBe(0);
     expect(after(1, { generation: 2 })).toBe(0);
+  });
+});
+
+describe("a record goes with its backup", () => {
+  const record = (id: string, repository: number): BackupRecord => ({
+    id,
+    repository,
+    status: "done",
+    type: "full",
+    tablespaces: [],
+  });
+  const holding = (key: number, ...ids: string[]) => ({
+    key,
+    type: "s3" as const,
+    location: `s3://b/${key}`,
+    state: "Ok" as const,
+    checks: [],
+    isRead: true,
+    content: {
+      catalog: { server: "pg", backups: ids.map((id) => record(id, key)), unreadable: [] },
+      backups: [],
+      encrypted: true,
+    },
+  });
+  const removed = (repository: number, ...ids: string[]): RepositoryOutcome => ({
+    kind: "removed",
+    repository,
+    expired: { ...nothing, backups: ids.map((id) => ({ id, reason: "Full" })) },
+  });
+
+  it("only when no repository that listed it has it any more", () => {
+    const catalog = mergeCatalogs([holding(1, "A", "B"), holding(2, "B", "C")]);
+    expect(catalog.backups).toEqual([record("A", 1), { ...record("B", 1), alsoIn: [2] }, record("C", 2)]);
+    const idsGone = (...outcomes: RepositoryOutcome[]) => goneRecords(outcomes, catalog).map(({ id }) => id);
+    expect(idsGone(removed(1, "A", "B"))).toEqual(["A"]);
+    expect(idsGone(removed(2, "B"))).toEqual([]);
+    expect(idsGone(removed(1, "B"), removed(2, "B", "C"))).toEqual(["B", "C"]);
   });
 });

@@ -1,4 +1,5 @@
 // When retention of a Stanza runs, and what its outcome is in status. Pure.
+import type { BackupRecord, Catalog } from "#repository/catalog.ts";
 import type { ExpireOutcome } from "#repository/pgbackrest/expire.ts";
 import type { Expired, ExpireReason } from "#repository/pgbackrest/expire-log.ts";
 import { timestamp } from "../backup/status.ts";
@@ -62,6 +63,21 @@ export const isPartial = (outcomes: readonly RepositoryOutcome[]): boolean =>
   outcomes.some(
     (outcome) => outcome.kind === "failed" || (outcome.kind === "skipped" && outcome.reason === "NotTrusted"),
   );
+
+/** Those of the catalog that are gone from every repository that had them: a copy can still be restored from. */
+export function goneRecords(
+  outcomes: readonly RepositoryOutcome[],
+  { backups }: Pick<Catalog, "backups">,
+): readonly BackupRecord[] {
+  const gone = new Set(
+    outcomes.flatMap((outcome) =>
+      outcome.kind === "removed" ? outcome.expired.backups.map(({ id }) => `${outcome.repository} ${id}`) : [],
+    ),
+  );
+  return backups.filter(({ id, repository = 1, alsoIn = [] }) =>
+    [repository, ...alsoIn].every((number) => gone.has(`${number} ${id}`)),
+  );
+}
 
 function summaryOf(mode: RetentionMode, outcomes: readonly RepositoryOutcome[]): string {
   const stopped = outcomes.find(({ kind }) => kind === "refused" || kind === "failed");

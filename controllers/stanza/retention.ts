@@ -8,7 +8,7 @@ import type { EventRecorder } from "#kube/events.ts";
 import type { Informer } from "#kube/informer.ts";
 import { MutexBusyError, type Mutex } from "#kube/mutex.ts";
 import { keyOf } from "#kube/object.ts";
-import type { BackupRecord, Catalog } from "#repository/catalog.ts";
+import type { BackupRecord } from "#repository/catalog.ts";
 import { isPgbackrestError } from "#repository/pgbackrest/errors.ts";
 import { expireRepository } from "#repository/pgbackrest/expire.ts";
 import { inOneLine } from "#repository/pgbackrest/repository-state.ts";
@@ -19,6 +19,7 @@ import { removeExpiredRecords, type ExpiredDeps } from "./expired-records.ts";
 import type { OpenedStanza, OpenStanza } from "./observe.ts";
 import {
   dueAfterMs,
+  goneRecords,
   isPartial,
   retentionStatus,
   type RepositoryOutcome,
@@ -87,7 +88,7 @@ export function retentionReconcile(deps: RetentionDeps): Reconcile {
       const status = retentionStatus(mode, outcomes, now);
       deps.retentions.set(stanza.metadata.uid ?? "", status);
       logger.info({ summary: status.summary }, "retention ran");
-      const removed = recordsOf(outcomes, catalog);
+      const removed = goneRecords(outcomes, catalog);
       if (removed.length > 0) {
         await tell(deps, stanza, removed, signal);
         await removeExpiredRecords(deps, { stanza, records: removed, logger, signal });
@@ -137,16 +138,6 @@ async function runAll(
     }
   }
   return outcomes;
-}
-
-/** Those that are in no repository any more. */
-function recordsOf(outcomes: readonly RepositoryOutcome[], { backups }: Catalog): readonly BackupRecord[] {
-  const gone = outcomes.flatMap((outcome) =>
-    outcome.kind === "removed" ? outcome.expired.backups.map(({ id }) => `${outcome.repository} ${id}`) : [],
-  );
-  return backups.filter(
-    ({ id, repository, alsoIn = [] }) => alsoIn.length === 0 && gone.includes(`${repository ?? 1} ${id}`),
-  );
 }
 
 async function tell(
