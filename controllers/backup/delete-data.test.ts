@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Backup } from "#api/gen/backup.ts";
+import type { Resource } from "#kube/object.ts";
 import { backupInfoKey } from "#repository/barman/layout.ts";
 import { openBarmanRepository } from "#repository/barman/repository.ts";
 import { StoreError } from "#store/errors.ts";
@@ -89,7 +90,10 @@ describe("data that the store refuses to delete", () => {
       delete: () => Promise.reject(new StoreError("AccessDenied", "the key may not delete")),
     };
     const deps = {
-      client: { get: async () => ({ metadata: { name: "db" } }), patch: async () => released.push(1) },
+      client: {
+        get: async ({ kind }: Resource) => (kind === "Namespace" ? { metadata: { name: "db" } } : object),
+        patch: async () => released.push(1),
+      },
       events: { record: async () => undefined },
       openRepository: async () => ({
         repository: openBarmanRepository(readOnly),
@@ -128,5 +132,64 @@ describe("data that the store refuses to delete", () => {
       expect.stringMatching(/^its data cannot be deleted from the store: the key may not delete/),
     ]);
     expect(released).toEqual([]);
+  });
+});
+
+describe("data of a Stanza whose repositories are renumbered while the deletion waits for its turn", () => {
+  it("is not deleted by the old number", async () => {
+    const repositoryIn = (bucket: string) => ({ bucket, endpoint: "minio:9000", region: "r", repoPath: "/repo" });
+    const stanzaOf = (generation: number, ...buckets: string[]) => ({
+      metadata: { name: "main", namespace: "db", uid: "s", generation },
+      spec: { stanzaConfiguration: { name: "pg", s3Repositories: buckets.map(repositoryIn) } },
+    });
+    let stanza = stanzaOf(1, "one", "two");
+    const cached = stanza;
+    const backup: Backup = {
+      metadata: {
+        name: "b",
+        namespace: "db",
+        uid: "u",
+        finalizers: ["holdfast.dev/delete-data"],
+        deletionTimestamp: "2026-11-26T12:00:00Z",
+      },
+      spec: { repository: { kind: "Stanza", name: "main", serverName: "pg" }, backupId: "A", deletionPolicy: "Delete" },
+      status: { selectedRepository: 2, destinationPath: "s3://two/repo", endpointURL: "minio:9000" },
+    };
+    const record = (id: string) => ({ id, repository: 2, status: "done", type: "full", tablespaces: [] });
+    const removed: string[] = [];
+    const opened: unknown[] = [];
+    const none = { get: () => undefined, list: () => [], byIndex: () => [] };
+    const deps = {
+      client: { get: async ({ kind }: Resource) => (kind === "Namespace" ? { metadata: { name: "db" } } : stanza) },
+      events: { record: async () => undefined },
+      openRepository: async (_: unknown, { repository }: { repository?: number }) => {
+        opened.push(repository);
+        return {
+          repository: {
+            catalog: async () => ({ server: "pg", backups: [record("A"), record("B")], unreadable: [] }),
+            holds: async () => [],
+            removeBackup: async (_server: string, id: string) => removed.push(id),
+          },
+          alone: <T>(_purpose: string, held: AbortSignal, work: (signal: AbortSignal) => Promise<T>) => {
+            stanza = stanzaOf(2, "two", "one");
+            return work(held);
+          },
+        };
+      },
+      backups: { get: () => backup, list: () => [backup], byIndex: () => [] },
+      stanzas: { ...none, get: () => cached },
+      stores: none,
+      cnpgBackups: none,
+      clusters: none,
+      reports: none,
+      catalogs: new Catalogs(),
+      lookAt: () => undefined,
+      say: async () => undefined,
+    } as unknown as DeletionDeps;
+    const signal = AbortSignal.timeout(10_000);
+    const deletion = deletionReconcile(deps)({ namespace: "db", name: "b" }, signal, pino({ level: "silent" }));
+    await expect(deletion).rejects.toThrow("Stanza main was changed while its backup was to be deleted");
+    expect(opened).toEqual([2, 2]);
+    expect(removed).toEqual([]);
   });
 });

@@ -1,18 +1,21 @@
 // Deletes a Backup's data together with it, or says why the data stays; then lets the object go. Each step may be
 // repeated after a crash at any point.
-import { apiVersion } from "#api/kinds.ts";
+import { apiVersion, objectStores, stanzas } from "#api/kinds.ts";
 import type { Backup } from "#api/gen/backup.ts";
 import { decodeBackup, isFinished } from "#cnpg/backup.ts";
 import { backups as cnpgBackups } from "#cnpg/resources.ts";
 import type { KubeClient } from "#kube/client.ts";
 import type { Reconcile, ReconcileResult } from "#kube/controller.ts";
 import type { EventRecorder } from "#kube/events.ts";
+import type { KubeObject } from "#kube/object.ts";
 import type { Logger } from "#observe/logger.ts";
 import type { BackupRecord } from "#repository/catalog.ts";
-import { findStore, type OpenRepository } from "../repositories.ts";
+import { findStore, type OpenRepository, type StoreObject } from "../repositories.ts";
 import { cancelWork, removeFinalizer } from "./apply.ts";
 import { isWorkOf, planDeletion } from "./deletion.ts";
 import { readDeletionFacts } from "./deletion-facts.ts";
+import { repositoryNow } from "./moved.ts";
+import { restoringFrom } from "./restoring.ts";
 import { oneLine } from "./terms.ts";
 import { worksOf, type Sources } from "./observe.ts";
 import { nameOfStore, placeOf, storeKeyAt } from "./place.ts";
@@ -37,6 +40,7 @@ export function deletionReconcile(deps: DeletionDeps): Reconcile {
   /** Places in the stores of which a deletion is decided or done just now. */
   const busy = new Set<string>();
   const remove = async (backup: Backup, signal: AbortSignal, logger: Logger): Promise<ReconcileResult> => {
+    const store = storeOf(backup, deps);
     const facts = await readDeletionFacts(backup, {
       client,
       sources: deps,
@@ -64,7 +68,7 @@ export function deletionReconcile(deps: DeletionDeps): Reconcile {
         // What a try before this one said stands until one succeeds, so that the status stays still.
         if (!isRefused(backup)) await deps.say(backup, "its data is being deleted from the store", signal);
         try {
-          for (const record of plan.records) await deleteRecord(backup, record, { deps, logger, signal });
+          for (const record of plan.records) await deleteRecord(backup, record, { store, deps, logger, signal });
         } catch (error) {
           signal.throwIfAborted();
           const why = oneLine(error instanceof Error ? error.message : String(error));
@@ -100,30 +104,58 @@ const isRefused = ({ status }: Backup): boolean =>
 /** Two stores may lead to one place. */
 function turnOf(backup: Backup, deps: Sources): string {
   const place = placeOf(backup, deps);
-  const store = place && findStore(deps, storeKeyAt(backup, place));
+  const store = storeOf(backup, deps);
   if (place === undefined || store === undefined) return backup.metadata.uid ?? "";
-  const { destinationPath, endpointURL } = destinationOf(store, backup.status?.selectedRepository);
+  const number = repositoryNow(backup, store, backup.status?.selectedRepository);
+  const { destinationPath, endpointURL } = destinationOf(store, number);
   return JSON.stringify([endpointURL, destinationPath?.replace(/\/+$/, ""), place.serverName]);
+}
+
+function storeOf(backup: Backup, deps: Sources): StoreObject | undefined {
+  const place = placeOf(backup, deps);
+  return place && findStore(deps, storeKeyAt(backup, place));
+}
+
+interface Deletion {
+  /** As it was when the deletion was decided. */
+  readonly store: StoreObject | undefined;
+  readonly deps: DeletionDeps;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
 }
 
 async function deleteRecord(
   backup: Backup,
   record: BackupRecord,
-  { deps, logger, signal }: { readonly deps: DeletionDeps; readonly logger: Logger; readonly signal: AbortSignal },
+  { store, deps, logger, signal }: Deletion,
 ): Promise<void> {
   const place = placeOf(backup, deps);
-  const key = place && storeKeyAt(backup, place);
-  const object = key && findStore(deps, key);
-  if (place === undefined || key === undefined || object === undefined)
+  if (place === undefined || store === undefined)
     throw new Error(`${place === undefined ? "the store" : nameOfStore(place)} has gone meanwhile`);
-  const { repository, alone } = await deps.openRepository(object, { signal, repository: record.repository });
-  const objects = await alone("delete a backup", signal, (held) =>
-    repository.removeBackup(place.serverName, record.id, { signal: held }),
-  );
+  const key = storeKeyAt(backup, place);
+  const { repository, alone } = await deps.openRepository(store, { signal, repository: record.repository });
+  const objects = await alone("delete a backup", signal, async (held) => {
+    await requireUnchanged(store, deps, held);
+    if (restoringFrom(deps.reports).has(record.id)) throw new Error(`backup ${record.id} is being restored from`);
+    return await repository.removeBackup(place.serverName, record.id, { signal: held });
+  });
   deps.catalogs.noteDeleted(key, place.serverName, record.id);
   logger.info({ backup: record.id, server: place.serverName, objects }, "deleted the data of a backup");
   deps.lookAt(key);
   await removeCnpgBackups(backup, record, { namespace: key.namespace ?? "", deps, signal });
+}
+
+/**
+ * Whoever waited for others decides by what is so now, and the cache may be late. Another spec may lead elsewhere, or number
+ * its repositories otherwise: then all is read and decided again.
+ */
+async function requireUnchanged(before: StoreObject, { client }: DeletionDeps, signal: AbortSignal): Promise<void> {
+  const { name, namespace = "", uid, generation } = before.object.metadata;
+  const kind = before.kind === "Stanza" ? stanzas : objectStores;
+  const now = await client.get<KubeObject>(kind, { name, namespace }, { signal });
+  const isSame = now !== undefined && now.metadata.uid === uid && now.metadata.generation === generation;
+  if (!isSame || now.metadata.deletionTimestamp !== undefined)
+    throw new Error(`${before.kind} ${name} was changed while its backup was to be deleted: it is looked at again`);
 }
 
 async function removeCnpgBackups(

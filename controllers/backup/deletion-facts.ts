@@ -9,7 +9,8 @@ import { withDeadline } from "#std/abort.ts";
 import { idOf } from "../archive/plan-records.ts";
 import { runningBackups } from "../instance-report.ts";
 import { findStore, type OpenRepository } from "../repositories.ts";
-import { hasMoved, targetsOf, type DeletionFacts, type StoreState } from "./deletion.ts";
+import { targetsOf, type DeletionFacts, type StoreState } from "./deletion.ts";
+import { hasMoved, repositoryNow } from "./moved.ts";
 import { worksOf, type Sources } from "./observe.ts";
 import { nameOfStore, placeOf, storeKeyAt } from "./place.ts";
 import { restoringFrom } from "./restoring.ts";
@@ -95,7 +96,8 @@ async function readStore(
   if (hasMoved(backup, object)) return unusable(`${named} leads elsewhere than the backup was last seen`);
   const signal = withDeadline(outer, readLimitMs);
   try {
-    const { repository } = await openRepository(object, { signal, repository: backup.status?.selectedRepository });
+    const number = repositoryNow(backup, object, backup.status?.selectedRepository);
+    const { repository } = await openRepository(object, { signal, repository: number });
     const catalog = await repository.catalog(place.serverName, { signal });
     const holds = new Map<string, readonly string[]>();
     for (const { id } of targetsOf(facts, catalog)) {

@@ -3,7 +3,8 @@ import type { Backup } from "#api/gen/backup.ts";
 import { decodeBackup } from "#cnpg/backup.ts";
 import type { BackupRecord } from "#repository/catalog.ts";
 import type { StoreObject } from "../repositories.ts";
-import { hasMoved, isWorkOf, planDeletion, type DeletionFacts, type StoreState } from "./deletion.ts";
+import { isWorkOf, planDeletion, type DeletionFacts, type StoreState } from "./deletion.ts";
+import { hasMoved } from "./moved.ts";
 
 const backup: Backup = {
   metadata: { name: "b", namespace: "db", creationTimestamp: "2026-11-21T09:00:00Z" },

@@ -5,8 +5,6 @@ import { labels } from "#api/names.ts";
 import type { Backup as CnpgBackup } from "#cnpg/backup.ts";
 import { pluginName } from "#cnpg/plugin-config.ts";
 import type { BackupRecord, Catalog } from "#repository/catalog.ts";
-import type { StoreObject } from "../repositories.ts";
-import { destinationOf } from "./status.ts";
 
 export interface DeletionFacts {
   readonly backup: Backup;
@@ -74,13 +72,6 @@ export function planDeletion(facts: DeletionFacts): DeletionPlan {
   if (lost !== undefined)
     return { kind: "retain", why: `it is the last full backup of repository ${lost.repository ?? 1}` };
   return { kind: "delete", records, why: `deletionPolicy of Backup ${facts.backup.metadata.name} is Delete` };
-}
-
-/** A store that was moved since the backup was last seen may hold another one of that id, or a copy. */
-export function hasMoved({ status }: Backup, store: StoreObject): boolean {
-  if (status?.destinationPath === undefined) return false;
-  const { destinationPath, endpointURL } = destinationOf(store, status.selectedRepository);
-  return status.destinationPath !== destinationPath || status.endpointURL !== endpointURL;
 }
 
 /** Whether the backup, or one that it builds on, builds on one of those that go. */

@@ -110,6 +110,18 @@ describe("a backup in one of two stores of a name", () => {
   });
 });
 
+describe("a backup of which another repository has a copy", () => {
+  it("stays where it was made while that has it", async () => {
+    const copied = { ...record("A", 1), alsoIn: [2] };
+    const place = { destinationPath: "s3://two/repo", endpointURL: "minio:9000" };
+    const inTwo = { ...found("Stanza"), status: { selectedRepository: 2, ...place } };
+    const inStore = async (...backups: BackupRecord[]) =>
+      (await observe(inTwo, { stanza: { catalogs: catalog(...backups) } })).inStore;
+    expect(await inStore(copied)).toMatchObject({ record: { repository: 2 }, repository: place });
+    expect(await inStore(record("A", 1))).toMatchObject({ record: { repository: 1 } });
+  });
+});
+
 describe("a backup in a repository that could not be read", () => {
   const unread = new Map([[2, { reason: "EndpointUnreachable", message: "repository 2 is away" } as const]]);
   const stanzaReading = { catalogs: catalog(record("B", 1)), unread };
@@ -128,6 +140,19 @@ describe("a backup in a repository that could not be read", () => {
   it("is not: it was in the other one, which lists it no more", async () => {
     const inOne = { ...found("Stanza"), status: { selectedRepository: 1 } };
     expect((await observe(inOne, { stanza: stanzaReading })).inStore).toMatchObject({ kind: "absent" });
+  });
+
+  it("is checked in the repository that is at its place now, whatever number that had", async () => {
+    const work = { metadata: { name: "b", namespace: "db" }, spec: {}, status: { phase: "completed", backupId: "A" } };
+    const checked = async (bucket: string) => {
+      const place = { destinationPath: `s3://${bucket}/repo`, endpointURL: "minio:9000" };
+      const renumbered = { ...requested(), status: { backupId: "A", selectedRepository: 1, ...place } };
+      return (await observe(renumbered, { work, stanza: { catalogs: catalog() } })).checked;
+    };
+    expect(await checked("one")).toEqual(["Stanza pg 1"]);
+    expect(await checked("two")).toEqual(["Stanza pg 2"]);
+    // Nobody knows: then it is looked for in all of them.
+    expect(await checked("gone")).toEqual(["Stanza pg undefined"]);
   });
 
   it("is Unknown when its number stands for another place by now", async () => {

@@ -11,9 +11,10 @@ import { decodeCluster } from "#cnpg/cluster.ts";
 import { isPluginEnabled } from "#cnpg/plugin-config.ts";
 import type { Informer } from "#kube/informer.ts";
 import { keyOf, type KubeObject, type ObjectKey } from "#kube/object.ts";
+import type { BackupRecord } from "#repository/catalog.ts";
 import type { Catalogs } from "../catalogs.ts";
 import { findStore } from "../repositories.ts";
-import { hasMoved } from "./deletion.ts";
+import { repositoryNow } from "./moved.ts";
 import type { StoreKey, StoreKind } from "../store-key.ts";
 import { clusterKey, nameOfStore, placeOf, storeKeyAt, type PlaceSources } from "./place.ts";
 import type { Progresses } from "./progress.ts";
@@ -160,9 +161,12 @@ function readCatalog(
       message: `store ${place.store} cannot be read: ${reading.problem.message}`,
     };
   const catalog = reading.catalogs?.get(place.serverName);
-  const record = catalog?.backups.find((candidate) => candidate.id === id);
-  // A number that came to stand for another place tells nothing of where the backup is.
-  const number = record?.repository ?? (hasMoved(backup, store) ? undefined : repositoryOf(backup, work));
+  const recorded = repositoryNow(backup, store, repositoryOf(backup, work));
+  const record = inItsRepository(
+    catalog?.backups.find((candidate) => candidate.id === id),
+    recorded,
+  );
+  const number = record?.repository ?? recorded;
   const repository = factsOf(store, place.serverName, number);
   if (record !== undefined && record.status !== "incomplete") return { kind: "present", record, repository };
   const unreadable = catalog?.unreadable.find((entry) => entry.id === id);
@@ -183,6 +187,12 @@ function readCatalog(
   return { kind: "absent", repository, dataLeft: record !== undefined };
 }
 
+/** A copy in a repository of a lower number is not what the backup stands for while its own repository has it. */
+const inItsRepository = (record: BackupRecord | undefined, number: number | undefined): BackupRecord | undefined =>
+  record !== undefined && number !== undefined && record.alsoIn?.includes(number) === true
+    ? { ...record, repository: number }
+    : record;
+
 /** Looks at the backup itself when CNPG has completed it, until it was found whole. */
 async function verify(
   { backup, work, inStore }: Pick<Observed, "backup" | "inStore"> & { readonly work: Work | undefined },
@@ -199,11 +209,12 @@ async function verify(
   // A store that is known to be away is not asked by each of its backups.
   const isAway = inStore.kind === "unknown" && sources.catalogs.get(key)?.problem !== undefined;
   if (store === undefined || isAway) return undefined;
-  const repository = repositoryOf(backup, work);
+  const listed = inStore.kind === "present" ? inStore.record.repository : undefined;
+  const repository = listed ?? repositoryNow(backup, store, repositoryOf(backup, work));
   const order = { uid: backup.metadata.uid ?? "", store, server: place.serverName, id };
   return verifier.check({ ...order, ...(repository !== undefined && { repository }) }, signal);
 }
 
-/** Which repository of a Stanza it is in, as far as anybody said. */
+/** Which repository of a Stanza it is in, as far as anybody said, by its number at that time. */
 const repositoryOf = ({ status, spec }: Backup, work: Work | undefined): number | undefined =>
   status?.selectedRepository ?? work?.said?.selectedRepository ?? spec.selectedRepository;
