@@ -90,8 +90,9 @@ export async function lead(deps: LeadDeps, signal: AbortSignal): Promise<void> {
   };
   const run = (name: string, sources: readonly Source[], reconcile: Reconcile, concurrency = 2) =>
     runController({ name, sources, reconcile, concurrency, logger }, signal);
+  // So many that a few of those that wait for a store that does not answer keep no other waiting.
   const runLong = (name: string, sources: readonly Source[], reconcile: Reconcile, deadlineMs: number) =>
-    runController({ name, sources, reconcile, deadlineMs, concurrency: 2, logger }, signal);
+    runController({ name, sources, reconcile, deadlineMs, concurrency: 16, logger }, signal);
 
   await Promise.all([
     ...ownInformers.map((informer) => informer.run(signal)),
@@ -105,8 +106,8 @@ export async function lead(deps: LeadDeps, signal: AbortSignal): Promise<void> {
     run("cluster", clusterSources(shared), clusterReconcile(shared)),
     // Each silent endpoint holds a worker for seconds: a dozen of them must not keep the others waiting.
     run("objectstore", storeSources(shared), storeReconcile(shared), 16),
-    // Each look runs a few processes beside us, in the memory that we have.
-    run("stanza", stanzaSources(shared), stanzaReconcile(shared), 4),
+    // The processes that run beside us are bounded for themselves.
+    run("stanza", stanzaSources(shared), stanzaReconcile(shared), 16),
     runLong("stanza-retention", retentionSources(shared), retentionReconcile(shared), retentionDeadlineMs),
     run("stanza-verification", verificationSources(shared), verificationReconcile(shared)),
     run("backup", backupSources(shared), backupReconcile(shared), 4),

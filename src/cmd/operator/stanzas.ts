@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Stanza } from "#api/gen/stanza.ts";
 import type { OpenStanza } from "#controllers/stanza/observe.ts";
-import { createSlots, type Slots } from "#engine/archive/slots.ts";
 import type { KubeClient } from "#kube/client.ts";
 import type { Informer } from "#kube/informer.ts";
 import { keyOf, parseKey } from "#kube/object.ts";
@@ -15,6 +14,7 @@ import { resolveStanzaConfig } from "#repository/pgbackrest/resolve.ts";
 import { StoreConfigError } from "#store/config.ts";
 import { createStoreSource, type StoreSource } from "#store/refreshing.ts";
 import { readSecretsOf } from "../secret-reader.ts";
+import { createProcessBound } from "./process-bound.ts";
 
 /** What distinguishes one stanza from another in this process. */
 interface OperatorStanzaConfig extends StanzaConfig {
@@ -30,24 +30,8 @@ export interface OperatorStanzas {
   close(): void;
 }
 
-/** Each may take tens of megabytes, in the memory that CNPG's calls are answered from. */
-const processesMax = 6;
-
-/** The others wait in line; what a call may take begins when it runs. */
-const limited = (pgbackrest: Pgbackrest, slots: Slots): Pgbackrest => ({
-  ...pgbackrest,
-  async run(command, options) {
-    await slots.acquire(processesMax, options.signal);
-    try {
-      return await pgbackrest.run(command, options);
-    } finally {
-      slots.release();
-    }
-  },
-});
-
 export function createOperatorStanzas(client: KubeClient, stanzas: Informer<Stanza>, logger: Logger): OperatorStanzas {
-  const slots = createSlots();
+  const bounded = createProcessBound();
   const source = createStoreSource<OperatorStanzaConfig, Pgbackrest>({
     load: async (name, signal) => {
       const key = parseKey(name);
@@ -59,7 +43,7 @@ export function createOperatorStanzas(client: KubeClient, stanzas: Informer<Stan
     },
     open: async (config, { credentials }) => {
       const scratch = join(tmpdir(), "stanzas", config.namespace, config.object);
-      return limited(await openPgbackrest(config, { scratch, namespace: config.namespace, credentials }), slots);
+      return bounded(await openPgbackrest(config, { scratch, namespace: config.namespace, credentials }));
     },
     noun: "stanza",
     now: () => performance.now(),

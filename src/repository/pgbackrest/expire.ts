@@ -52,7 +52,8 @@ export async function expireRepository(pgbackrest: Pgbackrest, options: ExpireOp
 async function expire(pgbackrest: Pgbackrest, { repository, signal }: ExpireOptions, isDry: boolean): Promise<Expired> {
   const lines: string[] = [];
   await pgbackrest.run("expire", {
-    options: ["--log-level-console=info", ...(isDry ? ["--dry-run"] : [])],
+    // A store that has stopped to answer is tried up to nine times for so long.
+    options: ["--log-level-console=info", "--io-timeout=10", ...(isDry ? ["--dry-run"] : [])],
     repository,
     deadlineMs: expireDeadlineMs,
     signal,
