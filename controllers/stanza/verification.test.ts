@@ -36,21 +36,41 @@ const stanza = (requested?: string, verification?: VerificationStatus): Stanza =
   ...(verification && { status: { verification } }),
 });
 
+const owner = (uid: string) => ({ apiVersion: "v1", kind: "Owner", name: "owner", uid, controller: true });
+
 /** An API server that holds at most one Job, and what became of its pod. */
-function world(object: Stanza, { job, container }: { readonly job?: Job; readonly container?: object } = {}) {
-  let held = job;
+interface World {
+  readonly job?: Job;
+  readonly container?: object;
+  /** Who made the pod. */
+  readonly podOwner?: string;
+  readonly conditions?: readonly object[];
+  /** What the Job controller says. */
+  readonly event?: string;
+  readonly refusal?: KubeError;
+}
+
+function world(object: Stanza, { job, container, podOwner = "j", conditions = [], event, refusal }: World = {}) {
+  let held: Job | undefined = job && { ...job, metadata: { uid: "j", ownerReferences: [owner("u")], ...job.metadata } };
   const made: Job[] = [];
   const verifications = new Findings<VerificationStatus>();
+  const pod = {
+    metadata: { name: "p", ownerReferences: [owner(podOwner)] },
+    status: { conditions, ...(container && { containerStatuses: [{ name: "verify", state: container }] }) },
+  };
   const client = {
     create: async (_: Resource, created: Job) => {
+      if (refusal !== undefined) throw refusal;
       if (held !== undefined) throw new KubeError("AlreadyExists", "there is one");
-      made.push((held = created));
+      made.push(created);
+      held = { ...created, metadata: { ...created.metadata, uid: "j" } };
       return created;
     },
     get: async () => held,
-    list: async () => ({
-      items: container === undefined ? [] : [{ status: { containerStatuses: [{ state: container }] } }],
-    }),
+    list: async ({ kind }: Resource) => {
+      if (kind === "Event") return { items: event === undefined ? [] : [{ reason: "FailedCreate", note: event }] };
+      return { items: container === undefined && conditions.length === 0 ? [] : [pod] };
+    },
   };
   const deps = {
     client,
@@ -128,6 +148,55 @@ describe("a verification on demand", () => {
   });
 });
 
+describe("a verification that the cluster does not let happen", () => {
+  it("is told with what stands in its way, and is not tried again by itself", async () => {
+    const quota = new KubeError("Forbidden", 'create Job: jobs.batch "x" is forbidden: exceeded quota: few');
+    const { look, said } = world(stanza("now"), { refusal: quota });
+    await look();
+    expect(said()).toMatchObject({
+      requested: "now",
+      state: "Unknown",
+      message: expect.stringMatching(
+        /exceeded quota: few \(once that is allowed, give the annotation another value\)/,
+      ) as string,
+    });
+    const away = world(stanza("now"), { refusal: new KubeError("Unavailable", "no answer") });
+    await expect(away.look()).rejects.toThrow("no answer");
+    expect(away.said()).toBeUndefined();
+  });
+
+  it("says why there is no pod, and what a pod waits for", async () => {
+    const job = { metadata: { name: "x" } };
+    const pod = 'pods "x-1" is forbidden: violates PodSecurity "restricted"';
+    const refused = world(stanza("now", running), { job, event: pod });
+    await refused.look();
+    expect(refused.said()).toMatchObject({ state: "Running", message: expect.stringContaining(pod) as string });
+    const conditions = [{ type: "PodScheduled", status: "False", message: "0/1 nodes: Insufficient memory" }];
+    const unplaced = world(stanza("now", running), { job, conditions });
+    await unplaced.look();
+    expect(unplaced.said()?.message).toMatch(/waits for a node: .*Insufficient memory/);
+  });
+});
+
+describe("a verdict", () => {
+  it("counts only from the pod that the Stanza's own Job made", async () => {
+    const container = { terminated: { message: passed } };
+    const forged = world(stanza("now", running), { job: ended("Complete"), container, podOwner: "somebody" });
+    await forged.look();
+    expect(forged.said()).toMatchObject({
+      state: "Unknown",
+      message: expect.stringContaining("without a verdict") as string,
+    });
+    const foreign: Job = { ...ended("Complete"), metadata: { name: "main-verify", ownerReferences: [owner("other")] } };
+    const borrowed = world(stanza("now", running), { job: foreign, container });
+    await borrowed.look();
+    expect(borrowed.said()).toMatchObject({
+      state: "Unknown",
+      message: expect.stringContaining("somebody else's: delete it") as string,
+    });
+  });
+});
+
 describe("the Job", () => {
   const job = verifyJob(stanza("now"), "now", { image: "holdfast:1", imagePullPolicy: "Always" });
 
@@ -146,6 +215,10 @@ describe("the Job", () => {
               {
                 image: "holdfast:1",
                 imagePullPolicy: "Always",
+                resources: {
+                  requests: { cpu: "100m", memory: "256Mi" },
+                  limits: { cpu: "2", memory: "896Mi" },
+                },
                 securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true },
               },
             ],

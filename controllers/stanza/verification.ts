@@ -6,13 +6,12 @@ import type { KubeClient } from "#kube/client.ts";
 import { ownKey, sourceOf, type Reconcile, type Source } from "#kube/controller.ts";
 import { isKubeError } from "#kube/errors.ts";
 import type { Informer } from "#kube/informer.ts";
-import type { KubeObject, ObjectKey, Resource } from "#kube/object.ts";
 import { timestamp } from "../backup/status.ts";
 import type { Trigger } from "../trigger.ts";
 import type { Findings } from "./findings.ts";
 import type { Status } from "./terms.ts";
-import { verifyJob, verifyJobName, type Job, type JobImage } from "./verify-job.ts";
-import { parseVerdict } from "./verify-verdict.ts";
+import { jobs, verifyJob, verifyJobName, type Job, type JobImage } from "./verify-job.ts";
+import { readVerifyOutcome, refusedJob, type VerifyOutcome } from "./verify-outcome.ts";
 
 export type VerificationStatus = NonNullable<Status["verification"]>;
 
@@ -23,20 +22,6 @@ export interface VerificationDeps {
   readonly lookAtStanza: Trigger;
   /** Undefined while it is not known which image the sidecars have. */
   readonly jobImage: () => JobImage | undefined;
-}
-
-export const jobs: Resource = { group: "batch", version: "v1", kind: "Job", plural: "jobs", namespaced: true };
-const pods: Resource = { group: "", version: "v1", kind: "Pod", plural: "pods", namespaced: true };
-
-interface Pod extends KubeObject {
-  readonly status?: {
-    readonly containerStatuses?: readonly {
-      readonly state?: {
-        readonly waiting?: { readonly reason?: string; readonly message?: string };
-        readonly terminated?: { readonly reason?: string; readonly message?: string };
-      };
-    }[];
-  };
 }
 
 const lookAgainMs = 15_000;
@@ -58,14 +43,15 @@ export function verificationReconcile(deps: VerificationDeps): Reconcile {
     if (known?.requested !== requested) {
       const image = deps.jobImage();
       if (image === undefined) return { requeueAfterMs: lookAgainMs };
-      await makeJob(deps.client, verifyJob(stanza, requested, image), signal);
-      logger.info({ requested }, "a verification was asked for");
-      tell({ requested, state: "Running", startedAt: timestamp(new Date()) });
-      return { requeueAfterMs: lookAgainMs };
+      const refused = await makeJob(deps.client, verifyJob(stanza, requested, image), signal);
+      const startedAt = timestamp(new Date());
+      logger.info({ requested, ...refused }, "a verification was asked for");
+      tell(refused ? { requested, ...refused, stoppedAt: startedAt } : { requested, state: "Running", startedAt });
+      return refused ? {} : { requeueAfterMs: lookAgainMs };
     }
     if (known.state !== "Running") return {};
     const name = verifyJobName(stanza, requested);
-    const found = await readJob(deps.client, { namespace: stanza.metadata.namespace ?? "", name }, signal);
+    const found = await readVerifyOutcome(deps.client, stanza, name, signal);
     if (found.state === "Running") {
       tell({ ...known, message: found.message });
       return { requeueAfterMs: lookAgainMs };
@@ -76,31 +62,15 @@ export function verificationReconcile(deps: VerificationDeps): Reconcile {
   };
 }
 
-async function makeJob(client: KubeClient, job: Job, signal: AbortSignal): Promise<void> {
+/** Undefined when it is there, whoever made it. */
+async function makeJob(client: KubeClient, job: Job, signal: AbortSignal): Promise<VerifyOutcome | undefined> {
   try {
     await client.create(jobs, job, { signal });
+    return undefined;
   } catch (error) {
-    if (!isKubeError(error, "AlreadyExists")) throw error;
+    if (isKubeError(error, "AlreadyExists")) return undefined;
+    const refused = refusedJob(error, job.metadata.name);
+    if (refused === undefined) throw error;
+    return refused;
   }
-}
-
-type Found = { readonly state: NonNullable<VerificationStatus["state"]>; readonly message: string };
-
-async function readJob(client: KubeClient, key: Required<ObjectKey>, signal: AbortSignal): Promise<Found> {
-  const job = await client.get<Job>(jobs, key, { signal });
-  if (job === undefined) return { state: "Unknown", message: `Job ${key.name} was deleted before it ended` };
-  const end = job.status?.conditions?.find(
-    ({ type, status }) => status === "True" && (type === "Complete" || type === "Failed"),
-  );
-  const labelSelector = `batch.kubernetes.io/job-name=${key.name}`;
-  const { items } = await client.list<Pod>(pods, { namespace: key.namespace, labelSelector, signal });
-  const state = items.at(-1)?.status?.containerStatuses?.[0]?.state;
-  if (end === undefined) {
-    const waiting = [state?.waiting?.reason, state?.waiting?.message].filter(Boolean).join(": ");
-    return { state: "Running", message: `Job ${key.name} ${waiting === "" ? "reads the repositories" : waiting}` };
-  }
-  const verdict = parseVerdict(state?.terminated?.message);
-  if (verdict !== undefined) return verdict;
-  const why = [end.message, state?.terminated?.reason].filter(Boolean).join("; ");
-  return { state: "Unknown", message: `Job ${key.name} ended without a verdict${why === "" ? "" : `: ${why}`}` };
 }

@@ -3,8 +3,13 @@
 import { apiVersion } from "#api/kinds.ts";
 import { objectName, shortHash } from "#api/names.ts";
 import type { Stanza } from "#api/gen/stanza.ts";
-import type { KubeObject } from "#kube/object.ts";
+import type { KubeObject, Resource } from "#kube/object.ts";
 import { selectorsOfStanza } from "../cluster/access.ts";
+
+export const jobs: Resource = { group: "batch", version: "v1", kind: "Job", plural: "jobs", namespaced: true };
+
+/** The name of its container; what is injected beside it says nothing. */
+export const verifyContainer = "verify";
 
 export interface JobImage {
   readonly image: string;
@@ -57,7 +62,7 @@ export function verifyJob(stanza: Stanza, requested: string, { image, imagePullP
           },
           containers: [
             {
-              name: "verify",
+              name: verifyContainer,
               image,
               ...(imagePullPolicy !== undefined && { imagePullPolicy }),
               command: ["/usr/local/bin/node", "--enable-source-maps", "/app/verify.js"],
@@ -69,7 +74,7 @@ export function verifyJob(stanza: Stanza, requested: string, { image, imagePullP
                   valueFrom: { secretKeyRef: { name: secret, key } },
                 })),
               ],
-              resources: { requests: { cpu: "100m", memory: "128Mi" } },
+              resources: resourcesOf(stanza),
               securityContext: {
                 allowPrivilegeEscalation: false,
                 readOnlyRootFilesystem: true,
@@ -82,5 +87,14 @@ export function verifyJob(stanza: Stanza, requested: string, { image, imagePullP
         },
       },
     },
+  };
+}
+
+/** What node and pgbackrest take, and each of its workers: a file's buffers, and the manifest that is read at a time. */
+function resourcesOf({ spec }: Stanza) {
+  const workers = Math.max(1, spec.stanzaConfiguration.processMax ?? 1);
+  return {
+    requests: { cpu: "100m", memory: "256Mi" },
+    limits: { cpu: String(workers + 1), memory: `${768 + 128 * workers}Mi` },
   };
 }

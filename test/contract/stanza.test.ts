@@ -17,8 +17,8 @@ import { stanzaReconcile, type StanzaDeps } from "#controllers/stanza/controller
 import { retentionReconcile, type RetentionDeps } from "#controllers/stanza/retention.ts";
 import { Findings } from "#controllers/stanza/findings.ts";
 import type { RetentionStatus } from "#controllers/stanza/retention-plan.ts";
-import { jobs, verificationReconcile, type VerificationStatus } from "#controllers/stanza/verification.ts";
-import { verifyJobName, type Job } from "#controllers/stanza/verify-job.ts";
+import { verificationReconcile, type VerificationStatus } from "#controllers/stanza/verification.ts";
+import { jobs, verifyJobName, type Job } from "#controllers/stanza/verify-job.ts";
 import { tryRepository } from "#controllers/stanza/try-repository.ts";
 import { Trigger } from "#controllers/trigger.ts";
 import type { KubeClient } from "#kube/client.ts";
@@ -37,7 +37,7 @@ import { createOperatorStores, type OperatorStores } from "../../src/cmd/operato
 import { type ApiServer, startApiServer, waitUntil } from "./api-server.ts";
 import { adminClient, configMaps, definitions, signal } from "./kube-widget.ts";
 import { minioRegion, startMinio, type Minio } from "./minio.ts";
-import { runVerifyProgram } from "./verify-program.ts";
+import { refusePod, runVerifyProgram } from "./verify-program.ts";
 import { imageProgram, usePgbackrest, type ByHand, type TestStanza } from "./pgbackrest-fixture.ts";
 
 const fixture = usePgbackrest();
@@ -362,6 +362,11 @@ describe("a Stanza", () => {
     expect(deps.verifications.get(deps.stanzas.get(key)?.metadata.uid ?? "")).toMatchObject({ state: "Running" });
     const name = verifyJobName(deps.stanzas.get(key)!, "today");
     const job = (await client.get<Job>(jobs, { namespace, name }, { signal: signal() }))!;
+    await refusePod(client, job);
+    await verificationReconcile({ ...deps, jobImage: () => undefined })(key, signal(), logger);
+    expect(deps.verifications.get(deps.stanzas.get(key)?.metadata.uid ?? "")?.message).toContain(
+      "is forbidden: exceeded quota: small",
+    );
     const login = { namespace, name: "login" };
     const secret = (await client.get<KubeObject & { data: Record<string, string> }>(secrets, login, {
       signal: signal(),

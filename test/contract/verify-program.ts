@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Stanza } from "#api/gen/stanza.ts";
+import type { KubeClient } from "#kube/client.ts";
+import { events } from "#kube/events.ts";
 import type { Job } from "#controllers/stanza/verify-job.ts";
 import { parseVerdict, type VerifyVerdict } from "#controllers/stanza/verify-verdict.ts";
 
@@ -47,4 +49,20 @@ export async function runVerifyProgram({ job, secret, narrow }: ProgramRun): Pro
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** What the Job controller says when a quota refuses the pod. */
+export async function refusePod(client: KubeClient, { metadata: { name, namespace = "", uid } }: Job): Promise<void> {
+  const event = {
+    metadata: { name: "no-pod", namespace },
+    type: "Warning",
+    reason: "FailedCreate",
+    note: `Error creating: pods "${name}-x" is forbidden: exceeded quota: small`,
+    action: "FailedCreate",
+    eventTime: new Date().toISOString().replace("Z", "000Z"),
+    reportingController: "job-controller",
+    reportingInstance: "test",
+    regarding: { apiVersion: "batch/v1", kind: "Job", name, namespace, uid },
+  };
+  await client.create(events, event, { signal: AbortSignal.timeout(10_000) });
 }
