@@ -14,7 +14,7 @@ import { createReplicaCaches } from "./operator/caches.ts";
 import { lead } from "./operator/lead.ts";
 import { serveCnpg } from "./operator/serve.ts";
 import { createRecoveryGate } from "./operator/recovery-gate.ts";
-import { createOperatorStanzas } from "./operator/stanzas.ts";
+import { createOperatorStanzas, removeFormerFolders } from "./operator/stanzas.ts";
 import { createOperatorStores } from "./operator/stores.ts";
 import { stopSignal } from "./stop-signal.ts";
 
@@ -33,6 +33,7 @@ const informers: readonly Informer<KubeObject>[] = Object.values(caches);
 const background = new AbortController();
 const running = informers.map((informer) => informer.run(background.signal));
 
+await removeFormerFolders();
 const stores = createOperatorStores(client, caches.stores, logger);
 const stanzas = createOperatorStanzas(client, caches.stanzas, logger);
 const access = createAccessKeeper(client, caches);

@@ -47,6 +47,8 @@ export interface StoreSource<Config = StoreConfig, Store = ObjectStore> {
   reload(name: string, options: CallOptions): Promise<OpenedStore<Config, Store>>;
   /** What is held may be outdated: the next `get` reads it again. */
   invalidate(name: string): void;
+  /** The store is no more. Whoever holds it is left to end; the next `get` reads one that has its name. */
+  forget(name: string): void;
   /** Closes all stores. */
   close(): void;
 }
@@ -249,6 +251,7 @@ export function createStoreSource<Config extends HasCredentials = StoreConfig, S
     get,
     reload,
     invalidate,
+    forget: (name) => void stores.delete(name),
     close: () => {
       closing.abort(new Error("the stores are closed"));
       for (const { opened } of stores.values()) opened.store.close();

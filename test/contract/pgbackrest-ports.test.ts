@@ -30,7 +30,7 @@ beforeEach(() => fixture.archiveWith(stanza.hand.archiveCommand));
 const sourceOf = (pgbackrest: Pgbackrest): StanzaSource => {
   const opened = { store: pgbackrest, config: pgbackrest.config, generation: 1, superseded: signal };
   const get = async () => opened;
-  return { get, reload: get, invalidate: () => {}, close: () => {} };
+  return { get, reload: get, invalidate: () => {}, forget: () => {}, close: () => {} };
 };
 
 const ours = { name: "holdfast.dev", isWALArchiver: true, parameters: { stanza: "main" } };

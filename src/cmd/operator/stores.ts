@@ -4,7 +4,7 @@ import type { ObjectStore as StoreObject } from "#api/gen/object-store.ts";
 import type { OpenStore } from "#controllers/object-store/observe.ts";
 import type { KubeClient } from "#kube/client.ts";
 import type { Informer } from "#kube/informer.ts";
-import { keyOf, parseKey } from "#kube/object.ts";
+import { keyOf, keyOfObject, parseKey } from "#kube/object.ts";
 import type { Logger } from "#observe/logger.ts";
 import { StoreConfigError } from "#store/config.ts";
 import { openStore } from "#store/open.ts";
@@ -41,6 +41,9 @@ export function createOperatorStores(
     open: (config, options) => openStore(config, { ...options, policy: lookPolicy }),
     now: () => performance.now(),
     logger,
+  });
+  stores.subscribe(({ type, object }) => {
+    if (type === "deleted") source.forget(keyOf(keyOfObject(object)));
   });
   return {
     source,

@@ -1,8 +1,9 @@
 // pgBackRest for one Stanza: what every command needs is set once, so that callers say only what they want done.
 import { readFileSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { RepositoryConfig, StanzaConfig } from "./config.ts";
+import { writeAuthorities } from "./authorities.ts";
+import type { StanzaConfig } from "./config.ts";
 import { environmentOf, type Surroundings } from "./environment.ts";
 import { loggedOf, type OnLog } from "./logged.ts";
 import { searchListOf } from "./search-list.ts";
@@ -88,22 +89,6 @@ const sessionVariables = {
     .map((setting) => `-c ${setting}=0`)
     .join(" "),
 };
-
-/** One file a repository; written anew, since a Stanza that has changed is opened anew. */
-async function writeAuthorities(
-  repositories: readonly RepositoryConfig[],
-  folder: string,
-): Promise<ReadonlyMap<number, string>> {
-  await mkdir(folder, { recursive: true });
-  const files = new Map<number, string>();
-  for (const { key, ca } of repositories) {
-    if (ca === undefined) continue;
-    const file = join(folder, `repo${key}.pem`);
-    await writeFile(file, `${ca}\n`);
-    files.set(key, file);
-  }
-  return files;
-}
 
 /**
  * What the system's libraries read, and nothing that begins with PGBACKREST_: a Service of that name in the namespace
