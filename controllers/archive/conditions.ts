@@ -53,7 +53,16 @@ function archivingVerdict(primary: InstanceEntry | undefined, now: Date): Verdic
     };
   if (primary.archiveError !== undefined)
     return { type: "Archiving", status: "False", reason: "ArchiveFailing", message: primary.archiveError };
-  return { type: "Archiving", status: "True", reason: "Succeeded", message: "the primary's WAL reaches the store" };
+  const slowed = primary.archiveWarning === undefined ? "" : `, one file at a time: ${primary.archiveWarning}`;
+  const message = `the primary's WAL reaches the store${slowed}`;
+  return { type: "Archiving", status: "True", reason: "Succeeded", message };
+}
+
+/** What slows the archiving of a store's Cluster down, when none of the store's Archives has said it yet. */
+export function newWarning(archives: readonly Archive[], report: InstanceReport | undefined): string | undefined {
+  const warning = report && primaryEntry(report)?.archiveWarning;
+  const said = archives.flatMap(({ status }) => status?.conditions ?? []).filter(({ type }) => type === "Archiving");
+  return warning !== undefined && said.some(({ message }) => message.includes(warning)) ? undefined : warning;
 }
 
 /** Whether the Archive says of its Cluster's archiving something else than the Cluster's newest report does. */
@@ -61,8 +70,10 @@ export function isContradicted(archive: Archive, report: InstanceReport, now: Da
   if (archive.metadata.namespace !== report.metadata.namespace) return false;
   if (archive.status?.cluster?.name !== report.metadata.name) return false;
   const said = archive.status.conditions?.find(({ type }) => type === "Archiving");
-  const { status, reason } = archivingVerdict(primaryEntry(report), now);
-  return said !== undefined && (said.status !== status || said.reason !== reason);
+  const { status, reason, message } = archivingVerdict(primaryEntry(report), now);
+  if (said === undefined) return false;
+  // The words of a failure may be others each time.
+  return said.status !== status || said.reason !== reason || (status === "True" && said.message !== message);
 }
 
 function archiveReady(verdicts: readonly Verdict[], backups: number): Verdict {

@@ -146,13 +146,14 @@ describe("the archive of a server", () => {
             type: "Archiving",
             status,
             reason: status === "True" ? "Succeeded" : "NoReport",
-            message: "",
+            message: "the primary's WAL reaches the store",
             lastTransitionTime: "2026-11-21T11:00:00Z",
           },
         ],
       },
     });
     expect(isContradicted(archive("Unknown"), report({}), now)).toBe(true);
+    expect(isContradicted(archive("True"), report({ archiveWarning: "the spool is full" }), now)).toBe(true);
     expect(isContradicted(archive("True"), report({}), now)).toBe(false);
     expect(isContradicted(archive("True"), report({ archiveError: "no answer" }), now)).toBe(true);
     expect(isContradicted(archive("Unknown", "other"), report({}), now)).toBe(false);

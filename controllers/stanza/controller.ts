@@ -15,6 +15,7 @@ import { createStatusWriter } from "#kube/status-writer.ts";
 import type { Logger } from "#observe/logger.ts";
 import type { Repository } from "#repository/repository.ts";
 import { announceReady } from "../announce.ts";
+import { newWarning } from "../archive/conditions.ts";
 import { livingClusters, reportNews } from "../archive/living.ts";
 import { deletedRecords, makeRecords } from "../archive/make-records.ts";
 import { keepMeasurements, statusOf } from "../archive/status.ts";
@@ -140,6 +141,9 @@ export function stanzaReconcile(deps: StanzaDeps): Reconcile {
     await announceReady(deps.events, { kind: "Stanza", object: stanza, verdicts: plan.verdicts }, signal);
     const written = { store: { kind: "Stanza", object: stanza }, writer: archiveStatus, now, signal } as const;
     await tellGaps(deps, stanza, plan.newGaps, signal);
+    // An Archive that could not be read says nothing of it, and would not remember that it was told.
+    const isShown = plan.archives.some(({ verdicts }) => verdicts.some(({ type }) => type === "Archiving"));
+    if (isShown) await tellWarning(deps, stanza, newWarning(archives, clusters[0]?.report), signal);
     await askForBackups(deps, plan.gapBackups, { logger, signal });
     for (const planned of plan.archives) await writeArchive(deps, { ...written, planned });
     const isWhole = look.kind === "looked" && look.repositories.every(({ isRead }) => isRead);
@@ -159,6 +163,17 @@ async function tellGaps(
     const event = { type: "Warning", reason: "WALGap", message: describeGap(key, gap?.segment ?? "") } as const;
     await events.record({ ...stanza, apiVersion, kind: "Stanza" }, event, signal);
   }
+}
+
+async function tellWarning(
+  { events }: StanzaDeps,
+  stanza: Stanza,
+  warning: string | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  if (warning === undefined) return;
+  const event = { type: "Warning", reason: "ArchivingSlowed", message: warning } as const;
+  await events.record({ ...stanza, apiVersion, kind: "Stanza" }, event, signal);
 }
 
 async function askForBackups(

@@ -7,6 +7,7 @@ import type { SegmentName } from "#postgres/segment.ts";
 import type { BackupRecord } from "#repository/catalog.ts";
 import type { BackupInfo } from "#repository/pgbackrest/info.ts";
 import type { Problem } from "../opening-problem.ts";
+import { newWarning } from "../archive/conditions.ts";
 import { planStanza, type ObservedStanza } from "./plan.ts";
 import type { ObservedRepository, RepositoryContent } from "./terms.ts";
 
@@ -288,6 +289,21 @@ describe("the Archive and the records of a Stanza", () => {
       },
     });
     expect(archive?.verdicts.find(({ type }) => type === "Archiving")).toMatchObject({ status: "True" });
+  });
+
+  it("tell what slows archiving down, and once that it begins", () => {
+    const slowed = report({ archiveWarning: "the spool /spool cannot be used: no space left" });
+    const [planned] = plan(looked(repository(1)), { clusters: [{ name: "pg", report: slowed }] }).archives;
+    const archiving = planned?.verdicts.find(({ type }) => type === "Archiving");
+    expect(archiving).toMatchObject({
+      status: "True",
+      message:
+        "the primary's WAL reaches the store, one file at a time: the spool /spool cannot be used: no space left",
+    });
+    expect(newWarning([], slowed)).toBe("the spool /spool cannot be used: no space left");
+    const conditions = [{ ...archiving!, lastTransitionTime: "2026-11-21T11:00:00Z" }];
+    expect(newWarning([{ metadata: { name: "main-pg" }, status: { conditions } }], slowed)).toBeUndefined();
+    expect(newWarning([], report({}))).toBeUndefined();
   });
 
   it("name the backup by what we wrote into the repository, and do not take an ObjectStore's record for it", () => {
