@@ -10,12 +10,14 @@ import { validate as validateObjectStore } from "#api/gen/object-store.validator
 import type { Stanza } from "#api/gen/stanza.ts";
 import { validate as validateStanza } from "#api/gen/stanza.validator.js";
 import { readViolations, type Violation } from "#api/violations.ts";
+import { decodeBackup } from "#cnpg/backup.ts";
 import type { KubeObject } from "#kube/object.ts";
 import type { Facts } from "./facts.ts";
 import type { Judgement } from "./judgement.ts";
 import type { AdmissionRequest } from "./review.ts";
 import { judgeBackup } from "./rules/backup.ts";
 import { judgeBackupSchedule } from "./rules/backup-schedule.ts";
+import { judgeCnpgBackup } from "./rules/cnpg-backup.ts";
 import { judgeCluster } from "./rules/cluster.ts";
 import type { Destination } from "./rules/destination.ts";
 import { judgeObjectStore, judgeObjectStoreDeletion } from "./rules/object-store.ts";
@@ -64,6 +66,16 @@ const ours = <T extends KubeObject>(
 const isReadable = (violations: readonly Violation[]): boolean =>
   violations.every(({ isUnknownField }) => isUnknownField);
 
+function ofCnpg({ object, old }: Subject<KubeObject>, { facts }: JudgeDeps): Judgement {
+  const { metadata, spec } = decodeBackup(object);
+  return judgeCnpgBackup({
+    spec,
+    old: old && decodeBackup(old).spec,
+    metadata: object.metadata,
+    destination: facts.destination(metadata.namespace, spec.cluster),
+  });
+}
+
 const kinds: Readonly<Record<string, Kind>> = {
   "objectstores.holdfast.dev": {
     change: ours<ObjectStore>(validateObjectStore, ({ object, old }, { facts }) => {
@@ -105,6 +117,8 @@ const kinds: Readonly<Record<string, Kind>> = {
       judgeBackupSchedule({ object, old, now: now(), destination: destinationOf(object, facts) }),
     ),
   },
+  "backups.postgresql.cnpg.io": { change: ofCnpg },
+  "scheduledbackups.postgresql.cnpg.io": { change: ofCnpg },
   "clusters.postgresql.cnpg.io": {
     change: ({ object, old }, { facts }) =>
       judgeCluster({ object: facts.view(object), ...(old !== undefined && { old: facts.view(old) }) }),

@@ -10,7 +10,7 @@ describe("parameters of a CNPG Backup", () => {
     [{ type: "incr" }, /parameters\.type: .*full backups only, not incr/],
     [{ backupType: "" }, /parameters\.backupType: .*write full/],
     [{ type: "full", tpye: "full" }, /parameters\.tpye: unknown parameter/],
-    [{ selectedRepository: "2" }, /parameters\.selectedRepository: unknown/],
+    [{ selectedRepository: "2" }, /parameters\.selectedRepository: only a Stanza/],
   ])("are refused by name: %j", (parameters, words) => {
     expect(() => refuseParameters(parameters)).toThrow(words);
   });

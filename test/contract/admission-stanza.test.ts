@@ -118,4 +118,14 @@ describe("a Stanza that a Cluster archives to", () => {
     expect(await targetOf("in-store")).toMatchObject({ status: 0, stdout: "" });
     expect(await targetOf("in-stanza", { pluginConfiguration: { name: "other.dev" } })).toMatchObject({ stdout: "" });
   });
+
+  it("refuses parameters of CloudNativePG's own Backups that its sidecar would refuse", async () => {
+    const asked = (cluster: string, parameters: object) =>
+      targetOf(cluster, { pluginConfiguration: { name: "holdfast.dev", parameters } });
+    expect((await asked("in-stanza", { selectedRepository: "3" })).stderr).toContain(
+      'spec.pluginConfiguration.parameters.selectedRepository: the Stanza has no repository "3"',
+    );
+    expect((await asked("in-store", { type: "incr" })).stderr).toContain("an ObjectStore holds full backups only");
+    expect(await asked("in-stanza", { type: "incr", selectedRepository: "2" })).toMatchObject({ status: 0 });
+  });
 });

@@ -115,11 +115,11 @@ describe("the authorities of the webhooks", () => {
 
   it("are written into each webhook, once", async () => {
     kubectl("apply", ...files);
-    expect(await bundles()).toEqual([undefined, undefined, undefined]);
+    expect(await bundles()).toEqual([undefined, undefined, undefined, undefined]);
     await keep();
     const wanted = await authorities();
     expect(wanted).toBeDefined();
-    expect(await bundles()).toEqual([wanted, wanted, wanted]);
+    expect(await bundles()).toEqual([wanted, wanted, wanted, wanted]);
     const before = await versions();
     await keep();
     expect(await versions()).toEqual(before);
@@ -129,15 +129,15 @@ describe("the authorities of the webhooks", () => {
     const wanted = await authorities();
     kubectl("apply", ...files);
     kubectl("apply", "--server-side", "--force-conflicts", ...files);
-    expect(await bundles()).toEqual([wanted, wanted, wanted]);
+    expect(await bundles()).toEqual([wanted, wanted, wanted, wanted]);
   });
 
   it("come back when it is replaced", async () => {
     kubectl("replace", ...files);
-    expect(await bundles()).toEqual([undefined, undefined, undefined]);
+    expect(await bundles()).toEqual([undefined, undefined, undefined, undefined]);
     await keep();
     const wanted = await authorities();
-    expect(await bundles()).toEqual([wanted, wanted, wanted]);
+    expect(await bundles()).toEqual([wanted, wanted, wanted, wanted]);
   });
 
   it("need not be told for CloudNativePG's certificates to be made", async () => {
@@ -150,7 +150,7 @@ describe("the authorities of the webhooks", () => {
     expect((await admin.get<Secret>(secrets, key, { signal: signal() }))?.data?.["tls.crt"]).toBeDefined();
     await keep();
     const wanted = await authorities();
-    expect(await bundles()).toEqual([wanted, wanted, wanted]);
+    expect(await bundles()).toEqual([wanted, wanted, wanted, wanted]);
   });
 
   it.each([
@@ -232,6 +232,7 @@ describe("the installation", () => {
     const at = (path: string) => ({ service: { name: "holdfast-webhook", namespace: "elsewhere", path, port: 443 } });
     expect(services.toSorted((one, other) => (one.service.path < other.service.path ? -1 : 1))).toEqual([
       at("/mutate"),
+      at("/validate"),
       at("/validate"),
       at("/validate"),
     ]);

@@ -107,7 +107,7 @@ describe("the Backup call", () => {
   it("refuses what it does not understand, and says who is in the way", async () => {
     expect(await refused(call({ selectedRepository: "2" }).outcome)).toEqual({
       code: "INVALID_ARGUMENT",
-      message: "pluginConfiguration.parameters.selectedRepository: the Stanza has no repository 2; it has 1",
+      message: 'pluginConfiguration.parameters.selectedRepository: the Stanza has no repository "2" (write 1)',
     });
     const lease = { namespace: "db", name: "holdfast-stanza-main" };
     const mutex: Mutex = { hold: async () => Promise.reject(new MutexBusyError(lease, "holdfast-7d9f", "expire")) };

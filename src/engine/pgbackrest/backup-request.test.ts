@@ -19,20 +19,17 @@ it.each([
 });
 
 it.each([
-  [
-    { selectedRepositry: "2" },
-    "selectedRepositry: unknown parameter; known are type, backupType, selectedRepository; did you mean selectedRepository?",
-  ],
+  [{ selectedRepositry: "2" }, "selectedRepositry: unknown parameter (did you mean selectedRepository?)"],
   [
     { immediateCheckpoint: "true" },
-    "immediateCheckpoint: unknown parameter; known are type, backupType, selectedRepository",
+    "immediateCheckpoint: unknown parameter (known are type, backupType, selectedRepository)",
   ],
-  [{ type: "Full" }, "type: Full is none of full, diff, incr"],
-  [{ backupType: "" }, "backupType:  is none of full, diff, incr"],
-  [{ type: "full", backupType: "incr" }, "backupType: type is full, backupType is incr; give one of them"],
-  [{ selectedRepository: "3" }, "selectedRepository: the Stanza has no repository 3; it has 1, 2"],
-  [{ selectedRepository: "0" }, "selectedRepository: the Stanza has no repository 0; it has 1, 2"],
-  [{ selectedRepository: "01" }, "selectedRepository: the Stanza has no repository 01; it has 1, 2"],
+  [{ type: "Full" }, 'type: there is no type "Full" (write full, diff, incr)'],
+  [{ backupType: "" }, 'backupType: there is no type "" (write full, diff, incr)'],
+  [{ type: "full", backupType: "incr" }, "backupType: type is full, backupType is incr (give one of them)"],
+  [{ selectedRepository: "3" }, 'selectedRepository: the Stanza has no repository "3" (write 1, 2)'],
+  [{ selectedRepository: "0" }, 'selectedRepository: the Stanza has no repository "0" (write 1, 2)'],
+  [{ selectedRepository: "01" }, 'selectedRepository: the Stanza has no repository "01" (write 1, 2)'],
 ])("refuses %j", (parameters, message) => {
   expect(parse(parameters as Record<string, string>)).toEqual({
     kind: "invalid",
