@@ -12,13 +12,12 @@ export type Setter =
   | { readonly by: "operator" }
   /** Goes with one run of a command. */
   | { readonly by: "command" }
-  | { readonly by: "harmful"; readonly why: string }
   /** Of a kind of repository that a Stanza does not have. */
   | { readonly by: "provider" }
   /** A newer version of pgBackRest. */
   | { readonly by: "version"; readonly version: string }
-  /** The option has another name now. */
-  | { readonly by: "rename"; readonly name: string };
+  /** What it does must not happen. */
+  | { readonly by: "nobody"; readonly why: string };
 
 const each = (setter: Setter, ...names: readonly string[]): readonly (readonly [string, Setter])[] =>
   names.map((name) => [name, setter]);
@@ -48,7 +47,7 @@ export const generalOptions: ReadonlyMap<string, Setter> = new Map([
   ...idle("Holdfast fetches WAL ahead itself", { kind: "flag" }, "archive-missing-retry"),
   ...idle("it is about PostgreSQL 9.5 and older", { kind: "flag" }, "stop-auto"),
   ...idle("nothing goes to another pgBackRest", { kind: "number", range: ["-5", "12"] }, "compress-level-network"),
-  ...each({ by: "harmful", why: "a backup without a part of the database could not be restored" }, "exclude"),
+  ...each({ by: "nobody", why: "a backup without a part of the database could not be restored" }, "exclude"),
   ...field("name", "stanza"),
   ...field("processMax", "process-max"),
   ...field("archive.async", "archive-async"),
@@ -83,7 +82,7 @@ export const repositoryOptions: ReadonlyMap<string, Setter> = new Map([
   ...ranged("size", "8KiB", "1PiB", "bundle-limit"),
   ...ranged("size", "1MiB", "1PiB", "bundle-size"),
   ...ranged("size", "64KiB", "1TiB", "storage-upload-chunk-size"),
-  ...variable("text", "s3-kms-key-id", "s3-role", "storage-ca-path"),
+  ...variable("text", "s3-kms-key-id", "s3-role"),
   ...variable("pairs", "storage-tag"),
   ...field("repoPath", "path"),
   ...field("bucket", "s3-bucket"),
@@ -96,7 +95,9 @@ export const repositoryOptions: ReadonlyMap<string, Setter> = new Map([
   ...field("secretRef", "s3-key-type"),
   ...field("keyType", "azure-key-type"),
   ...field("verifyTLS", "storage-verify-tls", "s3-verify-tls", "s3-verify-ssl", "azure-verify-tls"),
+  // A folder as well: its files are the operator's or the sidecar's own, not the author's.
   ...field("endpointCA", "storage-ca-file", "s3-ca-file", "azure-ca-file"),
+  ...field("endpointCA", "storage-ca-path", "s3-ca-path", "azure-ca-path"),
   ...field("cipherConfig.type", "cipher-type"),
   ...field("retentionPolicy.archive", "retention-archive"),
   ...field("retentionPolicy.archiveType", "retention-archive-type"),
@@ -118,7 +119,6 @@ export const repositoryOptions: ReadonlyMap<string, Setter> = new Map([
   ...each({ by: "provider" }, "host-type", "host-user", "sftp-host", "sftp-host-fingerprint"),
   ...each({ by: "provider" }, "sftp-host-key-check-type", "sftp-host-key-hash-type", "sftp-host-port"),
   ...each({ by: "provider" }, "sftp-host-user", "sftp-known-host", "sftp-private-key-file", "sftp-public-key-file"),
-  ...each({ by: "rename", name: "storage-ca-path" }, "s3-ca-path", "azure-ca-path"),
   ...since("2.57", "symlink"),
   ...since("2.59", "s3-process-cmd", "s3-service", "s3-sts-host"),
 ]);

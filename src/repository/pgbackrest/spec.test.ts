@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { StanzaSpec } from "./config.ts";
+import { generalOptions, repositoryOptions } from "./options.ts";
 import { stanzaProblems, stanzaWarnings } from "./spec.ts";
+import { variableProblems } from "./variables.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -310,4 +312,19 @@ describe("a Stanza is accepted with a word", () => {
     expect(warnings).toEqual(said.map((text) => expect.stringContaining(text)));
     expect(warnings.filter((text) => Buffer.byteLength(text) > 256)).toEqual([]);
   });
+});
+
+it("no variable may name a file or a folder of the pod that reads it", () => {
+  const names = [
+    ...generalOptions,
+    ...[...repositoryOptions].map(([name, setter]) => [`repo1-${name}`, setter] as const),
+  ]
+    .filter(([name]) => /(^|-)(path|file|config|cmd|command|host)($|-)/.test(name))
+    .map(([name]) => `PGBACKREST_${name.toUpperCase().replaceAll("-", "_")}`);
+  expect(names.length).toBeGreaterThan(20);
+  for (const name of names) {
+    const found = variableProblems({ [name]: "/etc/passwd" }, { s3: 1, azure: 0 });
+    expect(found, name).toHaveLength(1);
+    expect(found[0]?.message, name).not.toContain("value");
+  }
 });

@@ -82,8 +82,6 @@ function problemOf(name: string, value: string, counts: RepositoryCounts): Said 
       message: number === "" ? "names no repository" : `there is no repository ${number}`,
       hint: `write the number of a repository: ${nameOf(`repo1-${rest}`)}`,
     };
-  if (setter.by === "rename")
-    return { message: "has another name now", hint: `write ${nameOf(`repo${number}-${setter.name}`)}` };
   if (rest.startsWith("s3-") && place.type !== "s3" && setter.by === "variable")
     return { message: `repository ${number} is in Azure`, hint: "leave it out" };
   return bySetter(setter, value, place.field);
@@ -115,14 +113,12 @@ function bySetter(setter: Setter, value: string, at: string): Said | undefined {
       return { message: "Holdfast sets it itself", hint: "leave it out" };
     case "command":
       return { message: "goes with one run of a command, and variables go with all", hint: "leave it out" };
-    case "harmful":
-      return { message: setter.why, hint: "leave it out" };
     case "provider":
       return { message: "a Stanza's repositories are in S3 or in Azure", hint: "leave it out" };
     case "version":
       return { message: needsVersion("it", setter.version), hint: "leave it out" };
-    case "rename":
-      return { message: "has another name now", hint: `write ${nameOf(setter.name)}` };
+    case "nobody":
+      return { message: setter.why, hint: "leave it out" };
   }
 }
 
