@@ -7,12 +7,13 @@ import type { BackupOrder, BackupOutcome } from "#cnpgi/backup.ts";
 import { RpcError } from "#cnpgi/status-code.ts";
 import { runStanzaBackup, type StanzaBackupOutcome } from "#engine/pgbackrest/backup.ts";
 import { parseBackupRequest } from "#engine/pgbackrest/backup-request.ts";
-import { MutexBusyError, MutexLostError, type Mutex } from "#kube/mutex.ts";
+import type { Mutex } from "#kube/mutex.ts";
 import type { Logger } from "#observe/logger.ts";
 import { formatLsn } from "#postgres/lsn.ts";
 import { within } from "#std/abort.ts";
 import { foreignWalMs, notTheArchiver, type InstanceBackups, type RunningBackup } from "./backup.ts";
 import type { StanzaSource } from "./stanzas.ts";
+import { leaseProblem } from "./lease-problem.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 export interface StanzaBackupDeps {
@@ -68,7 +69,7 @@ export function createStanzaBackups(deps: StanzaBackupDeps): InstanceBackups<Sta
       } catch (error) {
         failures++;
         logger.error({ err: error, backup: order.backup.metadata.name }, "backup failed");
-        throw notTheArchiver(order, error) ?? busy(error) ?? error;
+        throw notTheArchiver(order, error) ?? leaseProblem(error) ?? error;
       } finally {
         running = undefined;
       }
@@ -79,23 +80,6 @@ export function createStanzaBackups(deps: StanzaBackupDeps): InstanceBackups<Sta
       if (running?.name === name) cancellation.abort(new Error("the backup was cancelled"));
     },
   };
-}
-
-function busy(error: unknown): RpcError | undefined {
-  if (error instanceof MutexBusyError)
-    return new RpcError("RESOURCE_EXHAUSTED", `one works on a stanza at a time: ${error.message}`, { cause: error });
-  const lost = lostLease(error);
-  return lost && new RpcError("ABORTED", `the backup was given up: ${lost.message}`, { cause: error });
-}
-
-/** What ended pgBackRest, when that was the Lease. */
-function lostLease(error: unknown): Error | undefined {
-  let at = error;
-  for (let depth = 0; at instanceof Error && depth < 5; depth++) {
-    if (at instanceof MutexLostError || (depth > 0 && at instanceof MutexBusyError)) return at;
-    at = at.cause;
-  }
-  return undefined;
 }
 
 const toAnswer = (outcome: StanzaBackupOutcome, backupName: string, pod: string): BackupOutcome => ({
