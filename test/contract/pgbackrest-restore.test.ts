@@ -243,6 +243,10 @@ describe("a repository that is away", () => {
       transient: true,
       message: expect.stringMatching(/^repository 1 of stanza main-\d+: /),
     });
+    await expect(stanza.restore({ label: "20200101-000000F", repository: 2 }, { pgbackrest })).rejects.toMatchObject({
+      kind: "NotUsable",
+      message: "repository 2 holds no backup.manifest of backup 20200101-000000F",
+    });
     await stanza.restore({ label: backup.label, repository: 2 }, { pgbackrest, pgdata });
     const recovered = await stanza.recover(pgdata);
     expect(await recovered.value(accounts)).toBe("200000");

@@ -6,10 +6,9 @@ import type { Pgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
 import { RestoreError } from "../restore/errors.ts";
 import { requireSpace, type RestoreTarget } from "../restore/target.ts";
 import { toRestoreError } from "./errors.ts";
+import { readManifest, type Tablespace } from "./manifest.ts";
 import { parseFileProgress, type Progress } from "./progress.ts";
 import { completeStanzaTarget, prepareStanzaTarget, type StanzaRestoreTarget } from "./restore-target.ts";
-import { isSettingsFileReadOnly } from "./settings-mode.ts";
-import { readTablespaces, type Tablespace } from "./tablespaces.ts";
 
 export interface StanzaRestoreOptions extends RestoreTarget {
   readonly pgbackrest: Pgbackrest;
@@ -38,10 +37,7 @@ const progressEveryMs = 500;
 export async function runStanzaRestore(options: StanzaRestoreOptions): Promise<void> {
   const { pgbackrest, backup, logger, signal } = options;
   try {
-    const [tablespaces, isReadOnly] = await Promise.all([
-      readTablespaces(pgbackrest, backup, signal),
-      isSettingsFileReadOnly(pgbackrest, backup, signal),
-    ]);
+    const { tablespaces, isSettingsFileReadOnly } = await readManifest(pgbackrest, backup, signal);
     requireVolumes(backup.label, tablespaces, options.tablespaces);
     const { pgdata, walDirectory } = options;
     const target = {
@@ -59,7 +55,7 @@ export async function runStanzaRestore(options: StanzaRestoreOptions): Promise<v
     await pgbackrest.run("restore", {
       options: [
         `--set=${backup.label}`,
-        `--type=${isReadOnly ? "preserve" : typeFor(options.timeline)}`,
+        `--type=${isSettingsFileReadOnly ? "preserve" : typeFor(options.timeline)}`,
         preparation === "resume" ? "--delta" : "--no-delta",
         "--log-level-console=detail",
       ],
