@@ -16,7 +16,7 @@ export interface WalWaitOptions {
   readonly signal: AbortSignal;
 }
 
-const firstMs = 250;
+const firstMs = 100;
 const maxMs = 10_000;
 
 /** Resolves when all are there; throws BackupError "WalMissing" at the deadline, naming those that are not. */

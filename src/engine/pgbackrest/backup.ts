@@ -1,5 +1,6 @@
 // One base backup by pgBackRest: its type chosen, made on the primary while no other process works on the stanza, found
-// again in the repository by its annotation, and done only when the WAL that it needs is in that repository too.
+// again in the repository by its label, and done only when the WAL that it needs is in that repository too. Each question
+// to the repository is a process, so none is asked whose answer is known or not needed.
 import type { Logger } from "#observe/logger.ts";
 import type { ConnectionOptions } from "#postgres/connection.ts";
 import { segmentsBetween, segmentTimeline, type SegmentName } from "#postgres/segment.ts";
@@ -19,7 +20,8 @@ import { waitForWal } from "../backup/wal-wait.ts";
 import type { BackupRequest } from "./backup-request.ts";
 import { chooseType, presentBackups, type TypeChoice } from "./choose-type.ts";
 import { toBackupError } from "./errors.ts";
-import { createProgress } from "./progress.ts";
+import { followCopy } from "./follow-copy.ts";
+import type { Progress } from "./progress.ts";
 import { readRepository } from "./read-repository.ts";
 import { readPrimaryFacts, type PrimaryFacts } from "./server.ts";
 
@@ -39,10 +41,8 @@ export interface StanzaBackupOptions {
   readonly signal: AbortSignal;
 }
 
-export interface StanzaBackupProgress {
-  readonly bytesDone: number;
-  /** The database's size until pgBackRest tells how much it copies. */
-  readonly bytesTotal: number;
+/** The whole is the database's size until pgBackRest tells how much it copies. */
+export interface StanzaBackupProgress extends Progress {
   readonly waitingForSegment?: string;
 }
 
@@ -66,7 +66,6 @@ export interface StanzaBackupOutcome {
 const walDeadlineMsDefault = 10 * 60_000;
 /** Days are no rarity: what ends a copy is its caller, and pgBackRest's own limits on silence. The longest timer. */
 const copyDeadlineMs = 2 ** 31 - 1;
-const progressEveryMs = 500;
 /** More segments than this are not asked for one by one: 1.6 TB of WAL during one backup. */
 const segmentsMax = 100_000;
 /** A backup that is made is looked for through an outage of some minutes. */
@@ -89,20 +88,16 @@ interface MadeBackup {
   readonly backup: WholeBackup;
   readonly choice: TypeChoice;
   readonly systemId: string | undefined;
+  /** The folder of the database's WAL in the repository. */
+  readonly archiveId: string | undefined;
 }
 
 async function makeBackup(options: StanzaBackupOptions, { clusterBytes }: PrimaryFacts): Promise<MadeBackup> {
-  const { pgbackrest, request, cluster, name, logger, signal } = options;
-  const { repository } = request;
-  const before = await readRepository(pgbackrest, repository, { signal });
-  const choice = chooseType({
-    asked: request.type,
-    backups: presentBackups(before, repository),
-    repository,
-    policy: pgbackrest.config.backup,
-    now: new Date(),
-  });
+  const { pgbackrest, cluster, name, onProgress, logger, signal } = options;
+  const { repository } = options.request;
+  const choice = await choose(options);
   logger.info({ backup: name, repository, type: choice.type, why: choice.why }, "pgbackrest backup begins");
+  const copy = followCopy({ bytesGuess: clusterBytes, onProgress, logger: logger.child({ backup: name }) });
   await pgbackrest.run("backup", {
     options: [
       `--type=${choice.type}`,
@@ -114,18 +109,25 @@ async function makeBackup(options: StanzaBackupOptions, { clusterBytes }: Primar
     ],
     repository,
     deadlineMs: copyDeadlineMs,
-    onLine: followCopy(options, clusterBytes),
+    onLine: copy.read,
     signal,
   });
-  const after = await readRepository(pgbackrest, repository, { attempts: attemptsAfter, signal });
-  const known = new Set(before.backups.map(({ label }) => label));
-  const backup = after.backups.find(
-    (one) => !known.has(one.label) && one.annotations[backupAnnotation] === name && one.repositoryKey === repository,
-  );
+  const info = await readRepository(pgbackrest, repository, { attempts: attemptsAfter, signal });
+  const backup = info.backups.find((one) => one.label === copy.label() && one.repositoryKey === repository);
   if (!isWhole(backup))
     throw new BackupError("Store", `repository ${repository} does not list the backup that was just made`);
-  const database = after.databases.find((one) => one.repositoryKey === repository && one.id === backup.databaseId);
-  return { backup, choice, systemId: database?.systemId };
+  const { databaseId } = backup;
+  const database = info.databases.find((one) => one.repositoryKey === repository && one.id === databaseId);
+  const archive = info.archives.find((one) => one.repositoryKey === repository && one.databaseId === databaseId);
+  return { backup, choice, systemId: database?.systemId, archiveId: archive?.id };
+}
+
+/** A full backup builds on nothing, so nothing is read for it. */
+async function choose({ pgbackrest, request, signal }: StanzaBackupOptions): Promise<TypeChoice> {
+  const { type: asked, repository } = request;
+  const backups =
+    asked === "full" ? [] : presentBackups(await readRepository(pgbackrest, repository, { signal }), repository);
+  return chooseType({ asked, backups, repository, policy: pgbackrest.config.backup, now: new Date() });
 }
 
 /** A backup with all that the caller is told of it. */
@@ -140,27 +142,10 @@ const isWhole = (backup: BackupInfo | undefined): backup is WholeBackup =>
   backup.beginSeconds !== undefined &&
   backup.endSeconds !== undefined;
 
-/** Tells how far the copy is, twice a second at most, and hands on what pgBackRest warns of. */
-function followCopy({ onProgress, name, logger }: StanzaBackupOptions, clusterBytes: number): (line: string) => void {
-  const follow = createProgress(clusterBytes);
-  let toldAt = -Infinity;
-  return (line) => {
-    const progress = follow(line);
-    if (progress === undefined) {
-      if (/^P\d+ +WARN:/.test(line)) logger.warn({ backup: name, said: line }, "pgbackrest warns");
-      return;
-    }
-    const now = performance.now();
-    if (now - toldAt < progressEveryMs) return;
-    toldAt = now;
-    onProgress?.(progress);
-  };
-}
-
 /** A backup whose WAL does not come is marked: pgBackRest would list it as good. */
 async function collectWal(
   options: StanzaBackupOptions,
-  { backup }: MadeBackup,
+  { backup, archiveId }: MadeBackup,
   { segmentBytes }: PrimaryFacts,
 ): Promise<void> {
   const { pgbackrest, request, onProgress, signal } = options;
@@ -170,7 +155,7 @@ async function collectWal(
   try {
     await waitForWal({
       missing: async (names, call) => {
-        const present = await presentFiles(files, names, call);
+        const present = await presentFiles(files, names, { ...call, archiveId });
         return names.filter((one) => !present.has(one));
       },
       names: [...segmentsBetween(backup.beginWal, backup.endWal, segmentBytes, segmentsMax)],

@@ -89,22 +89,23 @@ export async function presentInRange(
   return present;
 }
 
-/** The names among `wanted` that are there. */
+/** The names among `wanted` that are there. `archiveId`: the database's folder, which is looked for when absent. */
 export async function presentFiles(
   files: RepositoryFiles,
   wanted: readonly string[],
-  options: CallOptions,
+  { archiveId, ...options }: CallOptions & { readonly archiveId?: string | undefined },
 ): Promise<ReadonlySet<string>> {
   const names = new Set(wanted);
   const present = new Set<string>();
   const segments = wanted.filter((name) => parseWalFileName(name)?.kind === "segment");
   const folders = [...new Set(segments.map((name) => name.slice(0, 16)))].sort();
-  await forDatabaseOf(files, segments[0], options, async (id) => {
+  const look = async (id: string): Promise<void> => {
     const note = (name: string): void => void (names.has(name) && present.add(name));
     await listSegments(files, { id, folders, note }, options);
     if (segments.length === wanted.length) return;
     await files.names(archiveIdPath(files.stanza, id), { filter: historyFilter, onName: note, signal: options.signal });
-  });
+  };
+  await (archiveId === undefined ? forDatabaseOf(files, segments[0], options, look) : look(archiveId));
   return present;
 }
 
