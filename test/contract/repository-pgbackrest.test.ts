@@ -8,6 +8,7 @@ import { checkBackup } from "#engine/verify/check.ts";
 import { expireRepository } from "#repository/pgbackrest/expire.ts";
 import { readInfo } from "#repository/pgbackrest/info.ts";
 import { openPgbackrest, type Pgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
+import { catalogByRepository } from "#repository/pgbackrest/catalog.ts";
 import { openPgbackrestRepository } from "#repository/pgbackrest/repository.ts";
 import type { S3Repository, StanzaConfig } from "#repository/pgbackrest/config.ts";
 import { verifyRepository } from "#repository/pgbackrest/verify.ts";
@@ -185,7 +186,7 @@ describe("the repositories of a stanza", () => {
     const away = openPgbackrestRepository(await open(wrong));
     for (const ask of [() => away.catalog(server, { signal }), () => away.owner(server, { signal })])
       await expect(ask()).rejects.toMatchObject({ name: "StoreError", kind: "AccessDenied" });
-    expect(await away.catalogByRepository({ signal })).toMatchObject([{ key: 1, state: "Refused" }]);
+    expect(catalogByRepository(await away.info({ signal }))).toMatchObject([{ key: 1, state: "Refused" }]);
   });
 
   it("say what is wrong with them", async () => {
@@ -212,7 +213,7 @@ describe("the repositories of a stanza", () => {
           const opened = openPgbackrestRepository(await open({ ...config, ...over }, program), {
             infoDeadlineMs: 12_000,
           });
-          const [said] = await opened.catalogByRepository({ signal });
+          const [said] = catalogByRepository(await opened.info({ signal }));
           expect(said, `${program.version} ${JSON.stringify(said)}`).toMatchObject({ state });
           if (kind === undefined) expect(await opened.servers({ signal })).toEqual([]);
           else await expect(opened.catalog(server, { signal })).rejects.toMatchObject({ name: "StoreError", kind });
@@ -243,7 +244,7 @@ describe("the repositories of a stanza", () => {
       repositories: [one, { ...two, endpoint: "https://127.0.0.1:1" }],
     });
     const half = openPgbackrestRepository(pgbackrest, { infoDeadlineMs: 12_000 });
-    const each = await half.catalogByRepository({ signal });
+    const each = catalogByRepository(await half.info({ signal }));
     expect(each).toMatchObject([
       { key: 1, state: "Ok", catalog: { backups: [{ id: backups[0]!.id }] } },
       { key: 2, state: "Unreachable", problem: { kind: "EndpointUnreachable" } },

@@ -88,8 +88,8 @@ interface MadeBackup {
   readonly backup: WholeBackup;
   readonly choice: TypeChoice;
   readonly systemId: string | undefined;
-  /** The folder of the database's WAL in the repository. */
-  readonly archiveId: string | undefined;
+  /** The folder of the database's WAL in the repository, where it is told of. */
+  readonly archiveIds: readonly string[] | undefined;
 }
 
 async function makeBackup(options: StanzaBackupOptions, { clusterBytes }: PrimaryFacts): Promise<MadeBackup> {
@@ -119,7 +119,7 @@ async function makeBackup(options: StanzaBackupOptions, { clusterBytes }: Primar
   const { databaseId } = backup;
   const database = info.databases.find((one) => one.repositoryKey === repository && one.id === databaseId);
   const archive = info.archives.find((one) => one.repositoryKey === repository && one.databaseId === databaseId);
-  return { backup, choice, systemId: database?.systemId, archiveId: archive?.id };
+  return { backup, choice, systemId: database?.systemId, archiveIds: archive && [archive.id] };
 }
 
 /** A full backup builds on nothing, so nothing is read for it. */
@@ -145,17 +145,17 @@ const isWhole = (backup: BackupInfo | undefined): backup is WholeBackup =>
 /** A backup whose WAL does not come is marked: pgBackRest would list it as good. */
 async function collectWal(
   options: StanzaBackupOptions,
-  { backup, archiveId }: MadeBackup,
+  { backup, archiveIds }: MadeBackup,
   { segmentBytes }: PrimaryFacts,
 ): Promise<void> {
   const { pgbackrest, request, onProgress, signal } = options;
-  const files = openFiles(pgbackrest, request.repository);
+  const files = openFiles(pgbackrest, request.repository, archiveIds);
   const bytes = backup.copiedBytes ?? backup.sizeBytes ?? 0;
   onProgress?.({ bytesDone: bytes, bytesTotal: bytes });
   try {
     await waitForWal({
       missing: async (names, call) => {
-        const present = await presentFiles(files, names, { ...call, archiveId });
+        const present = await presentFiles(files, names, call);
         return names.filter((one) => !present.has(one));
       },
       names: [...segmentsBetween(backup.beginWal, backup.endWal, segmentBytes, segmentsMax)],

@@ -2,6 +2,8 @@
 // others can do alone, and is never taken for one that holds nothing.
 import type { RecoveryTargetBlock } from "#postgres/recovery-target.ts";
 import type { Pgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
+import { problemsIn } from "#repository/pgbackrest/catalog.ts";
+import { isTrusted } from "#repository/pgbackrest/repository-state.ts";
 import { openPgbackrestRepository } from "#repository/pgbackrest/repository.ts";
 import { previewRecovery, type RecoveryPreview } from "../restore/preview.ts";
 
@@ -17,11 +19,12 @@ export interface StanzaPreviewOptions {
 export async function previewStanzaRecovery(options: StanzaPreviewOptions): Promise<RecoveryPreview> {
   const { pgbackrest, target, infoDeadlineMs, signal } = options;
   const limits = infoDeadlineMs === undefined ? {} : { infoDeadlineMs };
-  const catalogs = await openPgbackrestRepository(pgbackrest, limits).catalogByRepository({ signal });
-  const problem = catalogs.find((one) => one.problem !== undefined)?.problem;
-  const only = catalogs.filter(({ catalog }) => catalog !== undefined).map(({ key }) => key);
-  if (only.length === 0 && problem !== undefined) throw problem;
-  const repository = openPgbackrestRepository(pgbackrest, { ...limits, only });
+  const info = await openPgbackrestRepository(pgbackrest, limits).info({ signal });
+  const [problem] = problemsIn(info);
+  const repositories = info.repositories.filter(({ state }) => isTrusted(state));
+  if (repositories.length === 0 && problem !== undefined) throw problem;
+  const only = repositories.map(({ key }) => key);
+  const repository = openPgbackrestRepository(pgbackrest, { only, info: { ...info, repositories } });
   const preview = await previewRecovery({ repository, server: pgbackrest.config.stanza, target, signal });
   const isProven = preview.kind !== "unreachable" || preview.reason === "InvalidTarget" || problem === undefined;
   if (!isProven) throw problem;

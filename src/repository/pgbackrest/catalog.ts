@@ -33,7 +33,7 @@ export const catalogByRepository = (info: PgbackrestInfo): readonly RepositoryCa
   });
 
 /** Why repositories could not be read, in their order. */
-const problemsIn = (info: PgbackrestInfo): readonly StoreError[] =>
+export const problemsIn = (info: PgbackrestInfo): readonly StoreError[] =>
   info.repositories.filter(({ state }) => !isTrusted(state)).map((repository) => problemOf(info, repository));
 
 const problemOf = ({ stanza }: PgbackrestInfo, { key, status }: RepositoryInfo): StoreError =>

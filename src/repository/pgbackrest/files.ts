@@ -26,6 +26,8 @@ export interface RepositoryFiles {
   /** pgBackRest's number of it. */
   readonly key: number;
   readonly stanza: string;
+  /** The folders of the stanza's databases in the archive, when something has told of them already. */
+  readonly archiveIds: readonly string[] | undefined;
   /** Not the folders in it. */
   list(path: string, options: ListOptions): Promise<readonly RepositoryFile[]>;
   /** Names alone, one after the other; with `recurse`, those below the path's folders too, as "folder/name". */
@@ -40,7 +42,7 @@ export interface RepositoryFiles {
 const listDeadlineMs = 30_000;
 const readDeadlineMs = 120_000;
 
-export function openFiles(pgbackrest: Pgbackrest, key: number): RepositoryFiles {
+export function openFiles(pgbackrest: Pgbackrest, key: number, archiveIds?: readonly string[]): RepositoryFiles {
   const { stanza } = pgbackrest.config;
   const call = (command: string, options: Omit<RunOptions, "repository">) =>
     callRepository(pgbackrest, key, command, options);
@@ -48,6 +50,7 @@ export function openFiles(pgbackrest: Pgbackrest, key: number): RepositoryFiles 
   return {
     key,
     stanza,
+    archiveIds,
     async list(path, options) {
       const { stdout } = await call("repo-ls", {
         options: ["--output=json", ...filtered(options)],

@@ -2,7 +2,7 @@
 // server that it knows is the stanza.
 import type { CallOptions } from "#store/store.ts";
 import type { Repository } from "../repository.ts";
-import { catalogByRepository, requireAll, toCatalog, type RepositoryCatalog } from "./catalog.ts";
+import { requireAll, toCatalog } from "./catalog.ts";
 import { locationOfRepository } from "./config.ts";
 import { holdsOf, readContents, removeBackup } from "./contents.ts";
 import { openFiles } from "./files.ts";
@@ -12,8 +12,8 @@ import type { Pgbackrest } from "./pgbackrest.ts";
 import { findMissingFiles, findMissingSegments, readHistory, readHistoryTimelines, readNewestWal } from "./wal.ts";
 
 export interface PgbackrestRepository extends Repository {
-  /** Each repository's catalog, or why it could not be read: throws for none of them. */
-  catalogByRepository(options: CallOptions): Promise<readonly RepositoryCatalog[]>;
+  /** What each repository says, or why it says nothing: throws for none of them. */
+  info(options: CallOptions): Promise<PgbackrestInfo>;
 }
 
 export interface RepositoryOptions {
@@ -21,19 +21,22 @@ export interface RepositoryOptions {
   readonly only?: readonly number[];
   /** For the listing of each repository: 30 s unless told. */
   readonly infoDeadlineMs?: number;
+  /** What they have just said, and are not asked again. */
+  readonly info?: PgbackrestInfo;
 }
 
 const infoDeadlineMsDefault = 30_000;
 
 export function openPgbackrestRepository(
   pgbackrest: Pgbackrest,
-  { only, infoDeadlineMs = infoDeadlineMsDefault }: RepositoryOptions = {},
+  { only, infoDeadlineMs = infoDeadlineMsDefault, info: said }: RepositoryOptions = {},
 ): PgbackrestRepository {
   const { stanza, repositories } = pgbackrest.config;
   const counted = repositories.filter(({ key }) => only?.includes(key) ?? true);
-  const files = counted.map(({ key }) => openFiles(pgbackrest, key));
+  const files = counted.map(({ key }) => openFiles(pgbackrest, key, said && archiveIdsOf(said, key)));
   const narrowed: Pgbackrest = { ...pgbackrest, config: { ...pgbackrest.config, repositories: counted } };
   const info = async ({ signal }: CallOptions): Promise<PgbackrestInfo> => {
+    if (said !== undefined) return said;
     try {
       return await readInfo(narrowed, { signal, deadlineMs: infoDeadlineMs });
     } catch (error) {
@@ -56,7 +59,7 @@ export function openPgbackrestRepository(
       known(server);
       return toCatalog(await info(options));
     },
-    catalogByRepository: async (options) => catalogByRepository(await info(options)),
+    info,
     async newestWal(server, options) {
       known(server);
       return await readNewestWal(files, options);
@@ -97,3 +100,6 @@ export function openPgbackrestRepository(
     },
   };
 }
+
+const archiveIdsOf = ({ archives }: PgbackrestInfo, key: number): readonly string[] =>
+  archives.filter(({ repositoryKey }) => repositoryKey === key).map(({ id }) => id);

@@ -21,9 +21,10 @@ const foldersMax = 4;
 
 /** The folders of the stanza's databases, the present one first. */
 export async function listArchiveIds(files: RepositoryFiles, { signal }: CallOptions): Promise<readonly string[]> {
-  const ids: string[] = [];
+  const ids = [...(files.archiveIds ?? [])];
   const onName = (name: string): void => void ids.push(name);
-  await files.names(archivePath(files.stanza), { filter: archiveIdFilter, onName, signal });
+  if (files.archiveIds === undefined)
+    await files.names(archivePath(files.stanza), { filter: archiveIdFilter, onName, signal });
   return ids
     .flatMap((id) => parseArchiveId(id) ?? [])
     .sort((a, b) => b.databaseId - a.databaseId)
@@ -89,23 +90,22 @@ export async function presentInRange(
   return present;
 }
 
-/** The names among `wanted` that are there. `archiveId`: the database's folder, which is looked for when absent. */
+/** The names among `wanted` that are there. */
 export async function presentFiles(
   files: RepositoryFiles,
   wanted: readonly string[],
-  { archiveId, ...options }: CallOptions & { readonly archiveId?: string | undefined },
+  options: CallOptions,
 ): Promise<ReadonlySet<string>> {
   const names = new Set(wanted);
   const present = new Set<string>();
   const segments = wanted.filter((name) => parseWalFileName(name)?.kind === "segment");
   const folders = [...new Set(segments.map((name) => name.slice(0, 16)))].sort();
-  const look = async (id: string): Promise<void> => {
+  await forDatabaseOf(files, segments[0], options, async (id) => {
     const note = (name: string): void => void (names.has(name) && present.add(name));
     await listSegments(files, { id, folders, note }, options);
     if (segments.length === wanted.length) return;
     await files.names(archiveIdPath(files.stanza, id), { filter: historyFilter, onName: note, signal: options.signal });
-  };
-  await (archiveId === undefined ? forDatabaseOf(files, segments[0], options, look) : look(archiveId));
+  });
   return present;
 }
 
