@@ -9,7 +9,7 @@ import { segmentLsnRange, segmentNameFits } from "#postgres/segment.ts";
 import { parseSegmentHeader } from "#postgres/wal-page.ts";
 import { newestCommit } from "#postgres/wal-record.ts";
 import { RepositoryError } from "./errors.ts";
-import type { ArchivedWal, CallOptions, NewestWal } from "./repository.ts";
+import type { ArchivedWal, CallOptions, NewestWal, NewestWalOptions } from "./repository.ts";
 
 /** As it is stored; the extension, with its dot, names its compression. */
 export interface StoredSegment extends ArchivedWal {
@@ -37,12 +37,13 @@ const headerBytes = 40;
 export async function endOfArchive<S extends StoredSegment>(
   newestFirst: readonly S[],
   read: ReadStored<S>,
-  { known, signal }: CallOptions & { readonly known?: NewestWal },
+  { known, nameOnly = false, signal }: NewestWalOptions,
 ): Promise<NewestWal | undefined> {
   const [newest] = newestFirst;
   if (newest === undefined) return undefined;
   const { name, key, bytes, storedAt } = newest;
   const end = { name, key, bytes, storedAt };
+  if (nameOnly) return end;
   let unknown: CommitTime = {};
   for (const segment of newestFirst) {
     if (known !== undefined && isSame(segment, known)) return { ...end, ...timeOf(known), ...unknown };

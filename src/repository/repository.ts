@@ -27,6 +27,13 @@ export interface NewestWal extends ArchivedWal {
   readonly commitTimeUnknown?: string;
 }
 
+export interface NewestWalOptions extends CallOptions {
+  /** The answer before. */
+  readonly known?: NewestWal;
+  /** Only its name counts: no segment is read for the time of a commit. */
+  readonly nameOnly?: boolean;
+}
+
 /** Whose archive this is, as the store says. */
 export interface Owner {
   /** Decimal text. */
@@ -81,7 +88,7 @@ export interface Repository {
    * The last segment of the newest timeline that has one; undefined in an empty archive. `known`: the answer before;
    * while the archive has not grown, nothing is read again.
    */
-  newestWal(server: string, options: CallOptions & { readonly known?: NewestWal }): Promise<NewestWal | undefined>;
+  newestWal(server: string, options: NewestWalOptions): Promise<NewestWal | undefined>;
 
   /** Which segments of a range, all on one timeline, the archive does not hold whole. */
   missingSegments(server: string, range: SegmentRange, options: CallOptions): Promise<MissingSegments>;

@@ -43,7 +43,7 @@ export async function previewRecovery(options: PreviewOptions): Promise<Recovery
   if (choice.kind === "refused") return { kind: "unreachable", reason: choice.reason, message: choice.why };
   const { why } = choice;
   const backup = catalog.backups.find(({ id }) => id === choice.backup.id) ?? choice.backup;
-  const end = await repository.newestWal(server, { signal });
+  const end = await repository.newestWal(server, { nameOnly: target.goal.kind !== "time", signal });
   const segmentBytes = backup.segmentBytes ?? defaultSegmentBytes;
   const missing = await findGaps(options, { backup, end, histories });
   const reach = judgeReach({ backup, target, end, segmentBytes, missing });

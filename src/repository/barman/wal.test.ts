@@ -83,6 +83,14 @@ describe("the end of the archive", () => {
     expect(formatMicros(wal!.commitTime!)).toBe(eighthTime);
   });
 
+  it("is found without reading a segment where only its name counts", async () => {
+    await put("000000010000000000000007", seventh);
+    const wal = await repository.newestWal("pg", { nameOnly: true, signal });
+    expect(wal).toMatchObject({ name: "000000010000000000000007" });
+    expect(wal).not.toHaveProperty("commitTime");
+    expect(read).toEqual([]);
+  });
+
   it("does not exist in an archive without segments", async () => {
     expect(await newest()).toEqual({});
     await put("00000002.history");

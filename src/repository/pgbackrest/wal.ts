@@ -5,7 +5,7 @@ import { parseHistory, type HistoryEntry } from "#postgres/timeline.ts";
 import type { CallOptions } from "#store/store.ts";
 import { endOfArchive, segmentsReadMax, type StoredSegment } from "../commit-time.ts";
 import { RepositoryError } from "../errors.ts";
-import type { MissingSegments, NewestWal, SegmentRange } from "../repository.ts";
+import type { MissingSegments, NewestWal, NewestWalOptions, SegmentRange } from "../repository.ts";
 import { askAll, askUntil } from "./across.ts";
 import type { RepositoryFiles } from "./files.ts";
 import { historyPath } from "./layout.ts";
@@ -26,7 +26,7 @@ const rangeMax = 1_000_000n;
 /** The end of the archive that reaches furthest; of two that reach as far, that of the lower number. */
 export async function readNewestWal(
   repositories: Repositories,
-  options: CallOptions & { readonly known?: NewestWal },
+  options: NewestWalOptions,
 ): Promise<NewestWal | undefined> {
   const ends = await askAll(repositories, async (files) => {
     const [id] = await listArchiveIds(files, options);
