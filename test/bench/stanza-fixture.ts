@@ -21,7 +21,10 @@ export interface StanzaBench {
   readonly fixture: PgbackrestFixture;
   /** Holds the backlog and nothing else. */
   readonly backlog: Pgdata & { readonly names: readonly string[] };
-  /** pgBackRest for the stanza and a data directory, that of the database when absent. */
+  /**
+   * pgBackRest for the stanza and a data directory, that of the database when absent. Each command in a session of its own,
+   * as ours are: Linux shares a busy machine's time between sessions.
+   */
   byHand(stanza: TestStanza, pgdata?: string): Promise<ByHand>;
   ours(stanza: TestStanza, pgdata: string, work: StanzaTask["work"]): Promise<StanzaMeasured>;
   /** Marks the whole backlog as not archived. */
@@ -76,8 +79,15 @@ function stanzaBench(
           ...(isOurs && { PGBACKREST_LOCK_PATH: join(folder, `lock-${++count}`) }),
         },
       });
-      // The servers' user may not write to the backlog's files.
-      return isOurs ? { ...hand, run: async (...args) => (await execute(hand.script, args)).stdout } : hand;
+      const alone = ["--wait", hand.script];
+      return {
+        ...hand,
+        run: async (...args) => {
+          // The servers' user may not write to the backlog's files.
+          if (isOurs) return (await execute("setsid", [...alone, ...args])).stdout;
+          return await fixture.cluster.execute("setsid", [...alone, ...args]);
+        },
+      };
     },
     ours: async (stanza, pgdata, work) => {
       const scratch = join(folder, `scratch-${++count}`);
@@ -97,7 +107,7 @@ function stanzaBench(
       const loop = `for name in ${backlog.names.join(" ")}; do
         ${script} archive-push ${backlog.walDirectory}/$name && mv ${marks}/$name.ready ${marks}/$name.done || exit
       done`;
-      await execute("/bin/sh", ["-c", loop], { cwd: backlog.path });
+      await execute("setsid", ["--wait", "/bin/sh", "-c", loop], { cwd: backlog.path });
     },
   };
 }

@@ -5,11 +5,13 @@ import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import { createStanzaArchiver } from "#engine/pgbackrest/archiver.ts";
 import { runStanzaBackup } from "#engine/pgbackrest/backup.ts";
+import { previewStanzaRecovery } from "#engine/pgbackrest/preview.ts";
 import { runStanzaRestore } from "#engine/pgbackrest/restore.ts";
 import type { Mutex } from "#kube/mutex.ts";
 import { createLogger } from "#observe/logger.ts";
 import type { StanzaConfig } from "#repository/pgbackrest/config.ts";
-import { openPgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
+import { openPgbackrest, type Pgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
+import { cpuTimes } from "./cpu.ts";
 
 export interface StanzaTask {
   readonly config: StanzaConfig;
@@ -21,11 +23,15 @@ export interface StanzaTask {
   readonly work:
     | { readonly kind: "archive"; readonly names: readonly string[] }
     | { readonly kind: "backup"; readonly name: string }
-    | { readonly kind: "restore"; readonly label: string };
+    | { readonly kind: "restore" };
 }
 
 export interface StanzaMeasured {
   readonly seconds: number;
+  /** Of Node and of pgBackRest. */
+  readonly cpuSeconds: number;
+  /** The commands that pgBackRest was started with, in order. */
+  readonly commands: readonly string[];
   /** Of Node alone, without pgBackRest's processes. */
   readonly rssPeakMB: number;
 }
@@ -36,14 +42,27 @@ const logger = createLogger("error");
 const cluster = { namespace: "bench", name: "bench", uid: "bench" };
 const spool = join(scratch, "spool");
 const database = { pgdata, socketDirectory: connection.host, port: connection.port };
-const pgbackrest = await openPgbackrest(config, { scratch, program, database, spoolPath: spool });
+const opened = await openPgbackrest(config, { scratch, program, database, spoolPath: spool });
+const commands: string[] = [];
+const pgbackrest: Pgbackrest = {
+  ...opened,
+  run: (command, options) => {
+    commands.push(command);
+    return opened.run(command, options);
+  },
+};
 
+const before = cpuTimes();
 const begin = performance.now();
 if (work.kind === "archive") await archive(work.names);
 else if (work.kind === "backup") await backup(work.name);
-else await restore(work.label);
+else await restore();
+const seconds = (performance.now() - begin) / 1000;
+const after = cpuTimes();
 const measured: StanzaMeasured = {
-  seconds: (performance.now() - begin) / 1000,
+  seconds,
+  cpuSeconds: after.own + after.children - before.own - before.children,
+  commands,
   rssPeakMB: Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1]) / 1024,
 };
 process.stdout.write(JSON.stringify(measured));
@@ -67,7 +86,11 @@ async function backup(name: string): Promise<void> {
   await runStanzaBackup({ pgbackrest, connection, request, name, cluster, exclusively, logger, signal });
 }
 
-async function restore(label: string): Promise<void> {
+/** As a recovery job does: it first proves which backup it can begin from. */
+async function restore(): Promise<void> {
+  const preview = await previewStanzaRecovery({ pgbackrest, target: undefined, signal });
+  if (preview.kind === "unreachable") throw new Error(preview.message);
+  const { id: label, repository = 1 } = preview.backup;
   const target = { pgdata, tablespaces: [], timeline: "latest", onPrepared: () => undefined } as const;
-  await runStanzaRestore({ pgbackrest, backup: { label, repository: 1 }, ...target, logger, signal });
+  await runStanzaRestore({ pgbackrest, backup: { label, repository }, ...target, logger, signal });
 }

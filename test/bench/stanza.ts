@@ -1,28 +1,42 @@
 // The sidecar's engine of a Stanza beside pgBackRest by hand, with the same options: a backlog of WAL drained by asynchronous
 // archiving, a full backup until its WAL is archived, and its restore. A ratio is the time by hand over ours.
+import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { loadavg } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { parseArgs, promisify } from "node:util";
 import type { ByHand, TestStanza } from "../contract/pgbackrest-fixture.ts";
+import { cpuTimes } from "./cpu.ts";
 import { withStanzaBench, type StanzaBench } from "./stanza-fixture.ts";
 import type { StanzaMeasured } from "./stanza-worker.ts";
 
+const execute = promisify(execFile);
 const kinds = ["archive", "backup", "restore"] as const;
 type Kind = (typeof kinds)[number];
 const backupOptions = ["--type=full", "--no-archive-check", "--no-expire-auto"];
 
+interface Taken {
+  readonly seconds: number;
+  /** Of pgBackRest; not of what a command leaves working in the background. */
+  readonly cpuSeconds: number;
+}
+
 /** One way of doing each; `run` is another number each time. */
 interface Side {
-  readonly byHand: (run: number) => Promise<number>;
+  readonly byHand: (run: number) => Promise<Taken>;
   readonly ours: (run: number) => Promise<StanzaMeasured>;
 }
 
-/** Options: --segments N (32), --scale N (40), --runs N (3), --only archive|backup|restore. */
+/** Options: --segments N (64), --scale N (100), --runs N (7), --only archive|backup|restore. */
 export async function run(args: readonly string[]): Promise<object> {
   const option = (value: string): { type: "string"; default: string } => ({ type: "string", default: value });
-  const options = { segments: option("32"), scale: option("40"), runs: option("3"), only: { type: "string" } } as const;
+  const options = {
+    segments: option("64"),
+    scale: option("100"),
+    runs: option("7"),
+    only: { type: "string" },
+  } as const;
   const { values } = parseArgs({ args: [...args], options });
   const numbers = { segments: Number(values.segments), scale: Number(values.scale) };
   return await withStanzaBench(numbers, async (bench) => {
@@ -37,32 +51,63 @@ export async function run(args: readonly string[]): Promise<object> {
       backup: backingUp(bench, stanza, hand),
       restore: restoring(bench, stanza, hand),
     };
-    const ratios: Partial<Record<Kind, number>> = {};
-    let rssPeakMB = 0;
-    for (const kind of kinds.filter((one) => values.only === undefined || values.only === one)) {
-      const found: number[] = [];
-      for (let number = 1; number <= Number(values.runs); number++) {
-        const { byHand, ours } = await alternate(sides[kind], number);
-        found.push(byHand / ours.seconds);
-        rssPeakMB = Math.max(rssPeakMB, Math.round(ours.rssPeakMB));
-        process.stderr.write(
-          `${kind}: by hand ${byHand.toFixed(2)} s; holdfast ${ours.seconds.toFixed(2)} s, ` +
-            `${Math.round(ours.rssPeakMB)} MB; ratio ${(byHand / ours.seconds).toFixed(2)}; ` +
-            `load average ${loadavg()[0]?.toFixed(1)}\n`,
-        );
-      }
-      const sorted = found.toSorted((a, b) => a - b);
-      ratios[kind] = Number((sorted[Math.floor(sorted.length / 2)] ?? Number.NaN).toFixed(2));
-    }
-    return { ratios, rssPeakMB };
+    const results: Partial<Record<Kind, object>> = {};
+    for (const kind of kinds.filter((one) => values.only === undefined || values.only === one))
+      results[kind] = await compare(kind, sides[kind], Number(values.runs));
+    return results;
   });
 }
 
-/** The one begins, then the other. */
-async function alternate(side: Side, run: number): Promise<{ byHand: number; ours: StanzaMeasured }> {
-  if (run % 2 === 1) return { byHand: await side.byHand(run), ours: await side.ours(run) };
-  const ours = await side.ours(run);
-  return { byHand: await side.byHand(run), ours };
+async function compare(kind: Kind, side: Side, runs: number): Promise<object> {
+  const each: { readonly byHand: Taken; readonly ours: StanzaMeasured }[] = [];
+  for (let number = 1; number <= runs; number++) {
+    const pair = await alternate(side, number);
+    const { byHand, ours } = pair;
+    each.push(pair);
+    process.stderr.write(
+      `${kind}: by hand ${inSeconds(byHand)}; holdfast ${inSeconds(ours)}, ${Math.round(ours.rssPeakMB)} MB, ` +
+        `${ours.commands.join(" ")}; ratio ${(byHand.seconds / ours.seconds).toFixed(2)}; ` +
+        `load average ${loadavg()[0]?.toFixed(1)}\n`,
+    );
+  }
+  const ratio = (one: number, other: number): number => Number((one / other).toFixed(2));
+  const ofMedians = (of: (taken: Taken) => number): number =>
+    ratio(median(each.map(({ byHand }) => of(byHand))), median(each.map(({ ours }) => of(ours))));
+  const fastest = (of: (pair: (typeof each)[number]) => Taken): number =>
+    Math.min(...each.map((pair) => of(pair).seconds));
+  return {
+    medianRatio: ratio(median(each.map(({ byHand, ours }) => byHand.seconds / ours.seconds)), 1),
+    ratioOfMedians: ofMedians(({ seconds }) => seconds),
+    ratioOfFastest: ratio(
+      fastest(({ byHand }) => byHand),
+      fastest(({ ours }) => ours),
+    ),
+    // The workers of asynchronous archiving by hand are nobody's children.
+    ...(kind !== "archive" && { cpuRatio: ofMedians(({ cpuSeconds }) => cpuSeconds) }),
+    rssPeakMB: Math.round(Math.max(...each.map(({ ours }) => ours.rssPeakMB))),
+  };
+}
+
+const inSeconds = ({ seconds, cpuSeconds }: Taken): string => `${seconds.toFixed(2)} s (CPU ${cpuSeconds.toFixed(2)})`;
+
+function median(numbers: readonly number[]): number {
+  const sorted = numbers.toSorted((a, b) => a - b);
+  const half = sorted.length / 2;
+  return ((sorted[Math.ceil(half) - 1] ?? Number.NaN) + (sorted[Math.floor(half)] ?? Number.NaN)) / 2;
+}
+
+/** The one begins, then the other; each with nothing left to be written from before. */
+async function alternate(side: Side, run: number): Promise<{ byHand: Taken; ours: StanzaMeasured }> {
+  const byHand = (): Promise<Taken> => settled(() => side.byHand(run));
+  const ours = (): Promise<StanzaMeasured> => settled(() => side.ours(run));
+  if (run % 2 === 1) return { byHand: await byHand(), ours: await ours() };
+  const first = await ours();
+  return { byHand: await byHand(), ours: first };
+}
+
+async function settled<T>(work: () => Promise<T>): Promise<T> {
+  await execute("sync");
+  return await work();
 }
 
 /** Ours looks at the stanza before its first file, as it does once in a sidecar's life. */
@@ -83,9 +128,9 @@ function archiving(bench: StanzaBench): Side {
   return {
     byHand: async () => {
       const { hand } = await created();
-      const seconds = await timed(() => bench.drainByHand(hand));
+      const taken = await timed(() => bench.drainByHand(hand));
       await requireAll(hand);
-      return seconds;
+      return taken;
     },
     ours: async () => {
       const { stanza, hand } = await created();
@@ -121,22 +166,22 @@ function restoring(bench: StanzaBench, stanza: TestStanza, hand: ByHand): Side {
     const [info] = JSON.parse(await hand.run("info", "--output=json")) as [{ backup: { label: string }[] }];
     return info.backup.at(-1)?.label ?? "none";
   };
-  const into = async <T>(work: (target: string, label: string) => Promise<T>): Promise<T> => {
+  const into = async <T>(work: (target: string) => Promise<T>): Promise<T> => {
     const target = bench.fixture.cluster.newPath("target");
-    const label = await newest();
     try {
-      return await work(target, label);
+      return await work(target);
     } finally {
       await rm(target, { recursive: true, force: true });
     }
   };
   return {
     byHand: () =>
-      into(async (target, label) => {
+      into(async (target) => {
         await bench.fixture.cluster.execute("mkdir", ["-m", "700", target]);
+        const label = await newest();
         return await timed(() => hand.run("restore", `--set=${label}`, "--type=none", `--pg1-path=${target}`));
       }),
-    ours: () => into((target, label) => bench.ours(stanza, target, { kind: "restore", label })),
+    ours: () => into((target) => bench.ours(stanza, target, { kind: "restore" })),
   };
 }
 
@@ -148,8 +193,10 @@ async function until(condition: () => boolean, what: string): Promise<void> {
   }
 }
 
-async function timed(work: () => Promise<unknown>): Promise<number> {
+async function timed(work: () => Promise<unknown>): Promise<Taken> {
+  const before = cpuTimes();
   const begin = performance.now();
   await work();
-  return (performance.now() - begin) / 1000;
+  const seconds = (performance.now() - begin) / 1000;
+  return { seconds, cpuSeconds: cpuTimes().children - before.children };
 }
