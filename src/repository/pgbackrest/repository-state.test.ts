@@ -28,6 +28,8 @@ describe("the state of a repository", () => {
     ],
     [99, "[CryptoError] unable to flush", "Refused"],
     [99, undecrypted, "Refused"],
+    // One in some hundred passphrases gives bytes that begin with the end of a line.
+    [99, undecrypted.replace("line 1:", "line 2:"), "Refused"],
     [99, "[ServiceError] HTTP request failed with 503 (Service Unavailable)", "Unreachable"],
     [99, denied, "Refused"],
     [99, "[FormatError] invalid checksum", "Unknown"],

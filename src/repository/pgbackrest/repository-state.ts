@@ -71,13 +71,12 @@ const words: readonly (readonly [RegExp, StoreErrorKind])[] = [
 export const isTlsProblem = (text: string): boolean => tlsWords.test(text.split("\n")[0] ?? "");
 
 /**
- * A wrong passphrase is seldom told as such: mostly decryption gives bytes that are no text, in which the first line of an
- * info file is not found (tried with 2.45 to 2.60). "Salted__" begins what was encrypted, read without a passphrase. A
- * certificate that is not trusted is a CryptoError as well.
+ * A wrong passphrase is seldom told as such: mostly decryption gives bytes that are no text, in which no section of an info
+ * file comes first (tried with 2.45 to 2.60); at whatever line, for empty ones before it are passed over. "Salted__" begins
+ * what was encrypted, read without a passphrase. A certificate that is not trusted is a CryptoError as well.
  */
 export const isUndecrypted = (text: string): boolean =>
-  !isTlsProblem(text) &&
-  (/CryptoError|Salted__|it cannot be decrypted/.test(text) || /found outside of section at line 1:/.test(text));
+  !isTlsProblem(text) && /CryptoError|Salted__|it cannot be decrypted|found outside of section at line \d+:/.test(text);
 
 /** The kind of a failure of storage that pgBackRest's words tell of; all of them, not one line. */
 export const problemOf = (text: string): StoreErrorKind | undefined =>
