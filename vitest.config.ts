@@ -1,16 +1,16 @@
 import { defineConfig } from "vitest/config";
+import { LongestFirst } from "./test/longest-first.ts";
 
 // unit: beside the code, no network, no cluster. contract: one suite for all implementations of a port, against real
-// servers that the suite starts; those of pgBackRest mostly wait for silent servers, so two at a time. e2e: journeys on the
-// embedded cluster (scripts/test.ts brings it up first), two at a time, for they mostly wait as well; those that change the
-// operator under all others come after them, one by one.
+// servers that each file starts for itself, on free ports and in a folder of its own. e2e: journeys on the embedded cluster
+// (scripts/test.ts brings it up first). Both mostly wait, so there are more workers than processors. Journeys that change
+// the operator under all others come after them, one by one.
 const alone = ["test/e2e/operator.test.ts"];
-const ofPgbackrest = ["test/contract/{pgbackrest-*,repository-pgbackrest,stanza}.test.ts"];
-const contract = { testTimeout: 120_000, hookTimeout: 120_000 };
 const journey = { include: ["test/e2e/**/*.test.ts"], testTimeout: 900_000, hookTimeout: 900_000, bail: 0 };
 
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {
@@ -28,21 +28,12 @@ export default defineConfig({
       },
       {
         test: {
-          ...contract,
           name: "contract",
           include: ["test/contract/**/*.test.ts"],
-          exclude: ofPgbackrest,
-          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
-        },
-      },
-      {
-        test: {
-          ...contract,
-          name: "contract-pgbackrest",
-          include: ofPgbackrest,
-          maxWorkers: 2,
-          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -50,8 +41,8 @@ export default defineConfig({
           ...journey,
           name: "e2e",
           exclude: alone,
-          maxWorkers: 2,
-          sequence: { groupOrder: 3 },
+          maxWorkers: 3,
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -60,7 +51,7 @@ export default defineConfig({
           name: "e2e-alone",
           include: alone,
           fileParallelism: false,
-          sequence: { groupOrder: 4 },
+          sequence: { groupOrder: 3 },
         },
       },
     ],

@@ -19,7 +19,8 @@ describe.each(pgbackrestPrograms())("pgbackrest $version", (program) => {
   it.each(["n", "y"])("archives, backs up, tells and restores, async %s", async (async) => {
     const variables = { PGBACKREST_ARCHIVE_ASYNC: async, PGBACKREST_PROCESS_MAX: "2" };
     const stanza = fixture.newStanza([fixture.newRepository({ passphrase: "a passphrase" })]);
-    const hand = await fixture.byHand({ program, stanza, variables });
+    // Once as is the default, once with small files packed into few.
+    const hand = await fixture.byHand({ program, stanza, variables, isQuick: async === "y" });
     expect(await hand.run("version")).toBe(`pgBackRest ${program.version}\n`);
     await hand.run("stanza-create");
     await fixture.archiveWith(hand.archiveCommand);

@@ -149,7 +149,7 @@ async function collectWal(
   { segmentBytes }: PrimaryFacts,
 ): Promise<void> {
   const { pgbackrest, request, onProgress, signal } = options;
-  const files = openFiles(pgbackrest, request.repository, archiveIds);
+  const files = openFiles(pgbackrest, request.repository, { archiveIds });
   const bytes = backup.copiedBytes ?? backup.sizeBytes ?? 0;
   onProgress?.({ bytesDone: bytes, bytesTotal: bytes });
   try {

@@ -21,10 +21,12 @@ export interface ExpireOptions {
   readonly mode: "Preview" | "Enforce";
   /** Why a backup must stay, if it must: the last that was verified, the source of a running restore … */
   readonly keep?: (id: string) => string | undefined;
+  /** For the listing: 30 s unless told. */
+  readonly infoDeadlineMs?: number;
   readonly signal: AbortSignal;
 }
 
-const infoDeadlineMs = 30_000;
+const infoDeadlineMsDefault = 30_000;
 const expireDeadlineMs = 60 * 60_000;
 
 /**
@@ -32,7 +34,7 @@ const expireDeadlineMs = 60 * 60_000;
  * PgbackrestError when a command fails.
  */
 export async function expireRepository(pgbackrest: Pgbackrest, options: ExpireOptions): Promise<ExpireOutcome> {
-  const { repository, mode, signal } = options;
+  const { repository, mode, signal, infoDeadlineMs = infoDeadlineMsDefault } = options;
   const skipped = (reason: SkipReason, why: string): ExpireOutcome => ({ kind: "skipped", repository, reason, why });
   const rules = pgbackrest.config.repositories.find(({ key }) => key === repository)?.retention;
   if (rules?.full === undefined) return skipped("NoRetention", "retentionPolicy.full is not set, so all is kept");

@@ -39,10 +39,21 @@ export interface RepositoryFiles {
   read<T>(path: string, consume: (body: Readable) => Promise<T>, options: CallOptions): Promise<T | undefined>;
 }
 
-const listDeadlineMs = 30_000;
+const listDeadlineMsDefault = 30_000;
 const readDeadlineMs = 120_000;
 
-export function openFiles(pgbackrest: Pgbackrest, key: number, archiveIds?: readonly string[]): RepositoryFiles {
+export interface FilesOptions {
+  /** For each listing: 30 s unless told. */
+  readonly listDeadlineMs?: number | undefined;
+  /** The folders of the stanza's databases in the archive, when something has told of them already. */
+  readonly archiveIds?: readonly string[] | undefined;
+}
+
+export function openFiles(
+  pgbackrest: Pgbackrest,
+  key: number,
+  { listDeadlineMs = listDeadlineMsDefault, archiveIds }: FilesOptions = {},
+): RepositoryFiles {
   const { stanza } = pgbackrest.config;
   const call = (command: string, options: Omit<RunOptions, "repository">) =>
     callRepository(pgbackrest, key, command, options);

@@ -5,7 +5,7 @@ import type { Repository } from "../repository.ts";
 import { requireAll, toCatalog } from "./catalog.ts";
 import { locationOfRepository } from "./config.ts";
 import { holdsOf, readContents, removeBackup } from "./contents.ts";
-import { openFiles } from "./files.ts";
+import { openFiles, type FilesOptions } from "./files.ts";
 import { readInfo, type PgbackrestInfo } from "./info.ts";
 import { readOwner } from "./owner.ts";
 import type { Pgbackrest } from "./pgbackrest.ts";
@@ -16,7 +16,7 @@ export interface PgbackrestRepository extends Repository {
   info(options: CallOptions): Promise<PgbackrestInfo>;
 }
 
-export interface RepositoryOptions {
+export interface RepositoryOptions extends Pick<FilesOptions, "listDeadlineMs"> {
   /** The numbers of those that count; all of the stanza's when absent. Those that are left out are never asked. */
   readonly only?: readonly number[];
   /** For the listing of each repository: 30 s unless told. */
@@ -29,11 +29,13 @@ const infoDeadlineMsDefault = 30_000;
 
 export function openPgbackrestRepository(
   pgbackrest: Pgbackrest,
-  { only, infoDeadlineMs = infoDeadlineMsDefault, info: said }: RepositoryOptions = {},
+  { only, infoDeadlineMs = infoDeadlineMsDefault, listDeadlineMs, info: said }: RepositoryOptions = {},
 ): PgbackrestRepository {
   const { stanza, repositories } = pgbackrest.config;
   const counted = repositories.filter(({ key }) => only?.includes(key) ?? true);
-  const files = counted.map(({ key }) => openFiles(pgbackrest, key, said && archiveIdsOf(said, key)));
+  const files = counted.map(({ key }) =>
+    openFiles(pgbackrest, key, { listDeadlineMs, archiveIds: said && archiveIdsOf(said, key) }),
+  );
   const narrowed: Pgbackrest = { ...pgbackrest, config: { ...pgbackrest.config, repositories: counted } };
   const info = async ({ signal }: CallOptions): Promise<PgbackrestInfo> => {
     if (said !== undefined) return said;
