@@ -274,9 +274,9 @@ function optionsOf({ config }: Pgbackrest): readonly string[] {
   return ["--reset-archive-push-queue-max", ...(isTold ? [] : [`--io-timeout=${ioTimeoutSeconds}`])];
 }
 
-/** Errors of files and folders (41 open, 47 and 54 folders, 64 write …) that name this one. */
+/** pgBackRest's errors of files and folders (41 open, 60 remove, 64 write, 79 close …) that name this one. */
 const isAbout = (path: string, { code = 0, message }: PgbackrestError): boolean =>
-  [41, 42, 47, 52, 53, 54, 64, 74].includes(code) && message.includes(path);
+  [40, 41, 42, 47, 52, 53, 54, 60, 61, 64, 73, 74, 79, 83, 88, 97, 98].includes(code) && message.includes(path);
 
 /** pgBackRest tries a repository that is away eight times as long: a call has 60 s. */
 const ioTimeoutSeconds = 6;
