@@ -1,6 +1,7 @@
 // `npm test`: every level from nothing, cheapest first. `contract [NAME]` and `e2e [NAME]` run one level, or the files
 // of it whose name holds NAME. The last line counts the tests of all levels: "123 passed, 0 failed".
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
@@ -18,17 +19,19 @@ const counted = { passed: 0, failed: 0 };
 /** Said once more at the end, because a level's own report is far up by then. */
 const failures: string[] = [];
 
+async function readyCluster(): Promise<void> {
+  await up({ forTests: true });
+  await deploy();
+}
+
 /** What a level needs on the machine before its tests can run. */
 const prepare: Record<Level, () => Promise<unknown>> = {
   unit: async () => undefined,
   contract: () => build({ forTests: true }),
-  e2e: async () => {
-    await up({ forTests: true });
-    await deploy();
-  },
+  e2e: readyCluster,
 };
 
-function vitest(level: Level, filters: readonly string[]): void {
+async function vitest(level: Level, filters: readonly string[]): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "holdfast-test-"));
   const report = join(folder, "report.json");
   const args = [
@@ -40,7 +43,7 @@ function vitest(level: Level, filters: readonly string[]): void {
     `--outputFile.json=${report}`,
     ...filters,
   ];
-  spawnSync("vitest", args, { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
+  await once(spawn("vitest", args, { cwd: root, stdio: ["ignore", "inherit", "inherit"] }), "exit");
   const { numPassedTests, numFailedTests, success, testResults } = JSON.parse(readFileSync(report, "utf8"));
   rmSync(folder, { recursive: true });
   counted.passed += numPassedTests;
@@ -61,11 +64,11 @@ function vitest(level: Level, filters: readonly string[]): void {
   if (testResults.length === 0) counted.failed++;
 }
 
-async function runLevel(level: Level, filters: readonly string[]): Promise<void> {
+async function runLevel(level: Level, filters: readonly string[], ready = prepare[level]): Promise<void> {
   const startedMs = Date.now();
   try {
-    await prepare[level]();
-    vitest(level, filters);
+    await ready();
+    await vitest(level, filters);
   } catch (error) {
     counted.failed++;
     failures.push(`${level}: ${error instanceof Error ? error.message : String(error)}`);
@@ -84,7 +87,16 @@ async function runAll(): Promise<void> {
   await down();
   const { signal } = new AbortController();
   const before = await observeMachine(signal);
-  for (const level of levels) await runLevel(level, []);
+  await runLevel("unit", []);
+  // The cluster comes up beside the contract tests, which share nothing with it but what is built.
+  let cluster: Promise<void> | undefined;
+  await runLevel("contract", [], async () => {
+    await prepare.contract();
+    cluster = readyCluster();
+    // Counted with the journeys.
+    cluster.catch(() => undefined);
+  });
+  await runLevel("e2e", [], async () => cluster ?? prepare.e2e());
   await down();
   const left = differences(before, await observeMachine(signal));
   for (const line of left) console.error(line);
