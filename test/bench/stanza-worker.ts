@@ -30,6 +30,8 @@ export interface StanzaMeasured {
   readonly seconds: number;
   /** Of Node and of pgBackRest. */
   readonly cpuSeconds: number;
+  /** Of `seconds`, before it was known which backup to restore. */
+  readonly choosingSeconds: number;
   /** The commands that pgBackRest was started with, in order. */
   readonly commands: readonly string[];
   /** Of Node alone, without pgBackRest's processes. */
@@ -52,6 +54,7 @@ const pgbackrest: Pgbackrest = {
   },
 };
 
+let choosingSeconds = 0;
 const before = cpuTimes();
 const begin = performance.now();
 if (work.kind === "archive") await archive(work.names);
@@ -62,6 +65,7 @@ const after = cpuTimes();
 const measured: StanzaMeasured = {
   seconds,
   cpuSeconds: after.own + after.children - before.own - before.children,
+  choosingSeconds,
   commands,
   rssPeakMB: Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1]) / 1024,
 };
@@ -89,6 +93,7 @@ async function backup(name: string): Promise<void> {
 /** As a recovery job does: it first proves which backup it can begin from. */
 async function restore(): Promise<void> {
   const preview = await previewStanzaRecovery({ pgbackrest, target: undefined, signal });
+  choosingSeconds = (performance.now() - begin) / 1000;
   if (preview.kind === "unreachable") throw new Error(preview.message);
   const { id: label, repository = 1 } = preview.backup;
   const target = { pgdata, tablespaces: [], timeline: "latest", onPrepared: () => undefined } as const;

@@ -66,7 +66,7 @@ async function compare(kind: Kind, side: Side, runs: number): Promise<object> {
     each.push(pair);
     process.stderr.write(
       `${kind}: by hand ${inSeconds(byHand)}; holdfast ${inSeconds(ours)}, ${Math.round(ours.rssPeakMB)} MB, ` +
-        `${ours.commands.join(" ")}; ratio ${(byHand.seconds / ours.seconds).toFixed(2)}; ` +
+        `${ours.choosingSeconds.toFixed(2)} s choosing, ${ours.commands.join(" ")}; ratio ${(byHand.seconds / ours.seconds).toFixed(2)}; ` +
         `load average ${loadavg()[0]?.toFixed(1)}\n`,
     );
   }
