@@ -4,7 +4,7 @@ import { copyFile, open, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
 /** Our unfinished files beside a destination in pg_wal, where PostgreSQL ignores them. */
-const temporaryName = /\.holdfast-[0-9a-f]{12}(\.repository-\d+)?$/;
+const temporaryName = /\.holdfast-[0-9a-f]{12}(\.repository-[\d-]+)?$/;
 
 /** `fill` makes the file at the path it is given, mode 0600. On failure nothing is left, also not what `fill` made. */
 export async function placeFile(

@@ -2,7 +2,7 @@
 // asked by a process of its own, because one process that is to ask all of them waits for each that is away, and says
 // "not found" when only some have answered.
 import { chmod, rename, rm } from "node:fs/promises";
-import { delay } from "#std/abort.ts";
+import { delay, waitFor } from "#std/abort.ts";
 import { isPgbackrestError } from "#repository/pgbackrest/errors.ts";
 import { readInfo } from "#repository/pgbackrest/info.ts";
 import type { Pgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
@@ -21,7 +21,14 @@ export interface StanzaArchiveOptions {
 interface Memory {
   /** The repository that had a file last: asked first. */
   preferred: number | undefined;
+  /** Questions that nobody waits for any more, until their processes are gone. */
+  readonly leaving: Set<Promise<unknown>>;
+  /** No two processes ever write to one place, also not when they are to fill the same path. */
+  places: number;
 }
+
+/** A process that hears no SIGTERM lives some seconds longer: not many of them at once. */
+const leavingMax = 8;
 
 const memories = new WeakMap<Pgbackrest, Memory>();
 
@@ -37,7 +44,7 @@ type Answer = "found" | "absent";
 export function stanzaArchive(pgbackrest: Pgbackrest, { name: stanza, superseded }: StanzaArchiveOptions): WalArchive {
   const { config } = pgbackrest;
   const keys = config.repositories.map(({ key }) => key);
-  const memory = memories.get(pgbackrest) ?? { preferred: undefined };
+  const memory = memories.get(pgbackrest) ?? { preferred: undefined, leaving: new Set(), places: 0 };
   memories.set(pgbackrest, memory);
   const description = `stanza ${config.stanza} (Stanza ${stanza})`;
 
@@ -74,46 +81,70 @@ export function stanzaArchive(pgbackrest: Pgbackrest, { name: stanza, superseded
     throw toArchiveError(error, `reading ${describeRepositories(pgbackrest, [key])} of ${description}`);
   }
 
-  /** The repository that has the file, whose copy is then at its place; undefined when all have answered that they do not. */
-  async function find(request: WalRequest, path: string, signal: AbortSignal): Promise<number | undefined> {
+  interface Found {
+    readonly key: number;
+    readonly place: string;
+  }
+
+  /** Whoever it is that still asks when the answer is there, or the time is over, ends by himself, and leaves no file. */
+  function leave(asked: ReadonlyMap<string, Promise<unknown>>): void {
+    for (const [place, question] of asked) {
+      const left = question.then(() => rm(place, { force: true })).catch(() => undefined);
+      memory.leaving.add(left);
+      void left.finally(() => memory.leaving.delete(left));
+    }
+  }
+
+  async function room(signal: AbortSignal): Promise<void> {
+    while (memory.leaving.size >= leavingMax) await waitFor(Promise.race(memory.leaving), signal);
+  }
+
+  /** Where the copy is; undefined when all repositories have answered that they have none. Rejects as soon as `signal` aborts. */
+  async function find(request: WalRequest, path: string, signal: AbortSignal): Promise<Found | undefined> {
     const over = new AbortController();
     const limited = AbortSignal.any([signal, over.signal]);
     const failures: unknown[] = [];
-    const attempt = async (key: number): Promise<number | undefined> => {
+    const attempt = async (key: number, place: string): Promise<Found | undefined> => {
       try {
-        return (await askSurely(key, request, placeOf(path, key), limited)) === "found" ? key : undefined;
+        return (await askSurely(key, request, place, limited)) === "found" ? { key, place } : undefined;
       } catch (error) {
         failures.push(error);
         return undefined;
       }
     };
-    const asked: Promise<number | undefined>[] = [];
+    await room(signal);
+    const asked = new Map<string, Promise<Found | undefined>>();
+    let handedOn: string | undefined;
     try {
+      let found: Found | undefined;
       for (const key of inOrder(keys, memory.preferred)) {
-        asked.push(attempt(key));
+        const place = `${path}.repository-${key}-${++memory.places}`;
+        asked.set(place, attempt(key, place));
         const slow = delay(hedgeMs, limited).catch(() => undefined);
-        const found = await Promise.race([firstDefined(asked), slow]);
-        if (typeof found === "number" || signal.aborted) break;
+        found = await Promise.race([firstDefined([...asked.values()]), slow.then(() => undefined)]);
+        if (found !== undefined || signal.aborted) break;
       }
-      const found = await firstDefined(asked);
+      found ??= await waitFor(firstDefined([...asked.values()]), signal);
       signal.throwIfAborted();
       if (found === undefined && failures.length > 0) throw worst(failures);
+      handedOn = found?.place;
       return found;
     } finally {
       over.abort(new DOMException("another repository has it", "AbortError"));
-      await Promise.all(asked);
+      leave(new Map([...asked].filter(([place]) => place !== handedOn)));
     }
   }
 
   async function download(request: WalRequest, path: string, signal: AbortSignal): Promise<void> {
+    const found = await find(request, path, signal);
+    if (found === undefined) throw new ArchiveError("NotFound", `wal file ${request.name} is not in ${description}`);
+    memory.preferred = found.key;
     try {
-      const key = await find(request, path, signal);
-      if (key === undefined) throw new ArchiveError("NotFound", `wal file ${request.name} is not in ${description}`);
-      memory.preferred = key;
-      await chmod(placeOf(path, key), 0o600);
-      await rename(placeOf(path, key), path);
-    } finally {
-      await Promise.all(keys.map((key) => rm(placeOf(path, key), { force: true })));
+      await chmod(found.place, 0o600);
+      await rename(found.place, path);
+    } catch (error) {
+      await rm(found.place, { force: true });
+      throw error;
     }
   }
 
@@ -151,9 +182,6 @@ async function firstDefined<T>(promises: readonly Promise<T | undefined>[]): Pro
   const defined = promises.map(async (promise) => (await promise) ?? Promise.reject(new Error("nothing")));
   return Promise.any(defined).catch(() => undefined);
 }
-
-/** Beside the file's own place, where every process may write without meeting another. */
-const placeOf = (path: string, key: number): string => `${path}.repository-${key}`;
 
 /** Of several failures, the one that time may mend: that decides whether it is tried again. */
 const worst = (failures: readonly unknown[]): unknown =>
