@@ -22,6 +22,8 @@ export interface PushWorkerOptions {
 
 /** A worker under way, or one that has ended. */
 export interface PushRun {
+  /** Never rejects: whether what the spool says from then on is this one's word, and no error of an earlier one. */
+  readonly begun: Promise<boolean>;
   /** Never rejects: how it ended, when not well. */
   readonly end: Promise<Error | undefined>;
 }
@@ -48,9 +50,10 @@ export function createPushWorker(options: PushWorkerOptions): PushWorker {
   const { pgbackrest, spool, walDirectory, only, signal, pushOptions } = options;
   let current: PushRun | undefined;
 
-  async function run(): Promise<Error | undefined> {
+  async function run(onBegun: (isBegun: boolean) => void): Promise<Error | undefined> {
     try {
       await spool.forgetErrors();
+      onBegun(true);
       await pgbackrest.run("archive-push:async", {
         options: [
           "--archive-async",
@@ -67,6 +70,8 @@ export function createPushWorker(options: PushWorkerOptions): PushWorker {
       return undefined;
     } catch (error) {
       return error instanceof Error ? error : new Error(String(error));
+    } finally {
+      onBegun(false);
     }
   }
 
@@ -75,15 +80,18 @@ export function createPushWorker(options: PushWorkerOptions): PushWorker {
       return current;
     },
     start() {
-      const begun: PushRun = {
-        end: run().finally(() => {
-          if (current === begun) current = undefined;
+      const { promise: begun, resolve } = Promise.withResolvers<boolean>();
+      const started: PushRun = {
+        begun,
+        end: run(resolve).finally(() => {
+          if (current === started) current = undefined;
         }),
       };
-      current = begun;
-      return begun;
+      current = started;
+      return started;
     },
-    async outcome({ end }, walPath, name, waiting) {
+    async outcome({ begun, end }, walPath, name, waiting) {
+      if (!(await waitFor(begun, waiting))) return undefined;
       let ended = false;
       void end.then(() => (ended = true));
       using news = watchFolder(spool.out);
