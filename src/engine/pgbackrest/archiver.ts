@@ -94,6 +94,7 @@ export function createStanzaArchiver(options: StanzaArchiverOptions): StanzaArch
     const given = superseded === undefined ? [] : [superseded];
     const pusher = createPusher({
       pgbackrest,
+      pgdata,
       walDirectory,
       // Two Stanzas may give their stanzas one name, and a Cluster may go from one to the other and back.
       spoolDirectory: join(spoolDirectory, systemId, target.name),

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import { beforeEach, expect, it, onTestFinished } from "vitest";
 import type { Pgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
+import { createPushPermit } from "./push-permit.ts";
 import { openPushSpool, type PushSpool } from "./push-spool.ts";
 import { createPushWorker } from "./push-worker.ts";
 
@@ -30,7 +31,8 @@ const workerOver = (own: PushSpool) => {
     return { code: 0, stdout: "" };
   };
   const pgbackrest = { run } as unknown as Pgbackrest;
-  return createPushWorker({ pgbackrest, spool: own, walDirectory: folder, pushOptions: [], signal: never });
+  const permit = createPushPermit({ pgdata: folder });
+  return createPushWorker({ pgbackrest, spool: own, walDirectory: folder, pushOptions: [], signal: never, permit });
 };
 
 it("takes no error that an earlier one left for its own, however long it takes to remove that", async () => {

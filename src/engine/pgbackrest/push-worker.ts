@@ -5,6 +5,7 @@ import { watch, type FSWatcher } from "node:fs";
 import { waitFor } from "#std/abort.ts";
 import type { Pgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
 import type { PgbackrestError } from "#repository/pgbackrest/errors.ts";
+import type { PushPermit } from "./push-permit.ts";
 import type { PushSpool } from "./push-spool.ts";
 
 export interface PushWorkerOptions {
@@ -16,6 +17,7 @@ export interface PushWorkerOptions {
   readonly only?: readonly number[];
   /** Ends it: what it was pushing is pushed again. */
   readonly signal: AbortSignal;
+  readonly permit: PushPermit;
   /** Seconds without a byte after which one try of a request ends; that of the Stanza when absent. */
   readonly pushOptions: readonly string[];
 }
@@ -47,26 +49,28 @@ const workerMsMax = 60 * 60_000;
 const lookEveryMs = 1_000;
 
 export function createPushWorker(options: PushWorkerOptions): PushWorker {
-  const { pgbackrest, spool, walDirectory, only, signal, pushOptions } = options;
+  const { pgbackrest, spool, walDirectory, only, signal, pushOptions, permit } = options;
   let current: PushRun | undefined;
 
   async function run(onBegun: (isBegun: boolean) => void): Promise<Error | undefined> {
     try {
       await spool.forgetErrors();
       onBegun(true);
-      await pgbackrest.run("archive-push:async", {
-        options: [
-          "--archive-async",
-          `--spool-path=${spool.path}`,
-          "--log-level-console=off",
-          "--log-level-stderr=error",
-          ...pushOptions,
-        ],
-        parameters: [walDirectory],
-        ...(only !== undefined && { only }),
-        deadlineMs: workerMsMax,
-        signal,
-      });
+      await permit.during(signal, (permitted) =>
+        pgbackrest.run("archive-push:async", {
+          options: [
+            "--archive-async",
+            `--spool-path=${spool.path}`,
+            "--log-level-console=off",
+            "--log-level-stderr=error",
+            ...pushOptions,
+          ],
+          parameters: [walDirectory],
+          ...(only !== undefined && { only }),
+          deadlineMs: workerMsMax,
+          signal: permitted,
+        }),
+      );
       return undefined;
     } catch (error) {
       return error instanceof Error ? error : new Error(String(error));

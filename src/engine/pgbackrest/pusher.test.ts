@@ -29,6 +29,7 @@ it("believes nothing of a spool that could not be emptied of what another one le
   const config = { stanza: "main", repositories: [{ key: 1 }], archive: { async: true }, variables: {} };
   const pusher = createPusher({
     pgbackrest: { config } as unknown as Pgbackrest,
+    pgdata: folder,
     walDirectory: folder,
     spoolDirectory: join(folder, "spool"),
     logger: createLogger("error", {}),

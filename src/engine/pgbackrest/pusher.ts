@@ -8,11 +8,13 @@ import { locationOfRepository } from "#repository/pgbackrest/config.ts";
 import type { Pgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
 import { waitFor } from "#std/abort.ts";
 import type { ReadyFiles } from "../archive/ready-queue.ts";
+import { createPushPermit } from "./push-permit.ts";
 import { openPushSpool } from "./push-spool.ts";
 import { createPushWorker, type PushWorker } from "./push-worker.ts";
 
 export interface PusherOptions {
   readonly pgbackrest: Pgbackrest;
+  readonly pgdata: string;
   readonly walDirectory: string;
   /** A folder of this database system's own. */
   readonly spoolDirectory: string;
@@ -50,12 +52,14 @@ const patienceMs = 15_000;
 const hurriedMsMax = 20_000;
 
 export function createPusher(options: PusherOptions): Pusher {
-  const { pgbackrest, walDirectory, spoolDirectory, logger, signal } = options;
+  const { pgbackrest, pgdata, walDirectory, spoolDirectory, logger, signal } = options;
   const { config } = pgbackrest;
   const keys = config.repositories.map(({ key }) => key);
   const spool = openPushSpool(spoolDirectory, config.stanza);
   const pushOptions = optionsOf(pgbackrest);
-  const worker = createPushWorker({ pgbackrest, spool, walDirectory, pushOptions, signal });
+  const permit = createPushPermit({ pgdata });
+  const shared = { pgbackrest, walDirectory, pushOptions, signal, permit };
+  const worker = createPushWorker({ ...shared, spool });
   const failing = new Map<number, string>();
   const pushing = new Map<string, Promise<void>>();
   const running = new Set<Promise<unknown>>();
@@ -190,7 +194,7 @@ export function createPusher(options: PusherOptions): Pusher {
       const spoolPath = join(spoolDirectory, `only-${label}`);
       const own = openPushSpool(spoolPath, config.stanza);
       await own.clear();
-      const made = createPushWorker({ pgbackrest, spool: own, walDirectory, only, pushOptions, signal });
+      const made = createPushWorker({ ...shared, spool: own, only });
       rest = { only: label, spoolPath, worker: made };
     }
     if (rest.worker.current !== undefined) return;
@@ -231,9 +235,11 @@ export function createPusher(options: PusherOptions): Pusher {
     },
     setFailing: (key, message) => void failing.set(key, message),
     async isStored(path, name) {
+      permit.called();
       return config.archive.async && isSpoolOurs && (await spool.outcomeOf(path, name)) === true;
     },
     async push(path, name, ready, waiting) {
+      permit.called();
       // A single file costs less without the worker's processes, unless that is at work anyway.
       const isWorth = ready.names.includes(name) && (ready.count > 1 || worker.current !== undefined);
       const byWorker = config.archive.async && failing.size === 0 && isWorth && (await canSpool());
@@ -247,6 +253,7 @@ export function createPusher(options: PusherOptions): Pusher {
       }
     },
     async pushWherePossible(path, name, waiting) {
+      permit.called();
       // Whether the others are back is found out aside: PostgreSQL's disk fills up.
       void pushOne(path, name).catch(() => undefined);
       const only = healthy();
