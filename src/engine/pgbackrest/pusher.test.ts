@@ -3,8 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished, vi } from "vitest";
 import { createLogger } from "#observe/logger.ts";
+import { PgbackrestError } from "#repository/pgbackrest/errors.ts";
 import type { Pgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
-import { createPusher } from "./pusher.ts";
+import { aborted } from "#std/abort.ts";
+import { createPusher, type Pusher } from "./pusher.ts";
 
 const isStuck = vi.hoisted(() => ({ now: false }));
 vi.mock(import("node:fs/promises"), async (original) => {
@@ -17,6 +19,7 @@ vi.mock(import("node:fs/promises"), async (original) => {
 });
 
 const name = "000000010000000000000001";
+const never = new AbortController().signal;
 
 it("believes nothing of a spool that could not be emptied of what another one left", async () => {
   const folder = await mkdtemp(join(tmpdir(), "holdfast-pusher-"));
@@ -38,4 +41,74 @@ it("believes nothing of a spool that could not be emptied of what another one le
   isStuck.now = true;
   await pusher.begin();
   expect(await pusher.isStored(join(folder, name), name)).toBe(false);
+});
+
+/** Two repositories of which the second hangs; what becomes of a push to the first alone is `pushed`. */
+function pusherWithOneHanging(
+  pushed: () => Promise<void>,
+  signal: AbortSignal = never,
+): { readonly pusher: Pusher; readonly most: () => number } {
+  const repositories = [1, 2].map((key) => ({ key, type: "s3", path: "/p", bucket: "b" }));
+  const config = { stanza: "main", repositories, archive: { async: false }, variables: {} };
+  let hanging = 0;
+  let most = 0;
+  const run: Pgbackrest["run"] = async (_command, { only, signal: limited }) => {
+    if (only === undefined) {
+      most = Math.max(most, ++hanging);
+      await aborted(limited);
+      throw new PgbackrestError("Cancelled", "pgbackrest archive-push was cancelled");
+    }
+    await pushed();
+    return { code: 0, stdout: "" };
+  };
+  const folder = join(tmpdir(), "holdfast-no-such-folder");
+  const pusher = createPusher({
+    pgbackrest: { config, run } as unknown as Pgbackrest,
+    pgdata: folder,
+    walDirectory: folder,
+    spoolDirectory: join(folder, "spool"),
+    logger: createLogger("error", {}),
+    signal,
+  });
+  pusher.setFailing(2, "it hangs");
+  return { pusher, most: () => most };
+}
+
+it("looks with a few processes only whether a repository is back, however much WAL is given up", async () => {
+  const end = new AbortController();
+  const { pusher, most } = pusherWithOneHanging(async () => undefined, end.signal);
+  for (let file = 0; file < 50; file++)
+    expect(await pusher.pushWherePossible("/wal", `0000000100000000000000${10 + file}`, never)).toEqual([2]);
+  expect(most()).toBe(1);
+  vi.useFakeTimers({ toFake: ["performance"] });
+  onTestFinished(() => void vi.useRealTimers());
+  for (let file = 0; file < 50; file++) {
+    vi.advanceTimersByTime(60_000);
+    await pusher.pushWherePossible("/wal", `0000000100000000000001${10 + file}`, never);
+  }
+  expect(most()).toBe(4);
+  end.abort();
+  await pusher.idle();
+});
+
+it.each([
+  ["Cancelled", "the sidecar stops"],
+  ["Duplicate", "other content is in the archive under this name"],
+  ["Identity", "the stanza belongs to another database system"],
+] as const)("gives nothing up when a push ends as %s, for %s", async (kind, why) => {
+  const failing = async (): Promise<void> => Promise.reject(new PgbackrestError(kind, why));
+  const end = new AbortController();
+  const { pusher } = pusherWithOneHanging(failing, end.signal);
+  await expect(pusher.pushWherePossible("/wal", name, never)).rejects.toMatchObject({ kind });
+  end.abort();
+  await pusher.idle();
+});
+
+it("gives a file up everywhere when no repository takes it in time", async () => {
+  const failing = async (): Promise<void> => Promise.reject(new PgbackrestError("Timeout", "not through in time"));
+  const end = new AbortController();
+  const { pusher } = pusherWithOneHanging(failing, end.signal);
+  expect(await pusher.pushWherePossible("/wal", name, never)).toEqual([1, 2]);
+  end.abort();
+  await pusher.idle();
 });

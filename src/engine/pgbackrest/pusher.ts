@@ -3,7 +3,7 @@
 // goes into the others in the background, and the file that PostgreSQL asks for is tried on all.
 import { join } from "node:path";
 import type { Logger } from "#observe/logger.ts";
-import { isPgbackrestError, PgbackrestError } from "#repository/pgbackrest/errors.ts";
+import { isPgbackrestError, PgbackrestError, type PgbackrestErrorKind } from "#repository/pgbackrest/errors.ts";
 import { locationOfRepository } from "#repository/pgbackrest/config.ts";
 import type { Pgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
 import { waitFor } from "#std/abort.ts";
@@ -50,6 +50,11 @@ const spoolPauseMs = 60_000;
 const patienceMs = 15_000;
 /** Of the pushes that decide whether a file is given up somewhere. */
 const hurriedMsMax = 20_000;
+/** A repository that hangs keeps each push that looks whether it is back for most of a minute. */
+const asideMax = 4;
+const asideEveryMs = 5_000;
+/** Nothing is wrong with the repositories: the sidecar stops, or somebody has to see which archive this is. */
+const neverGivenUpFor: ReadonlySet<PgbackrestErrorKind> = new Set(["Cancelled", "Duplicate", "Identity"]);
 
 export function createPusher(options: PusherOptions): Pusher {
   const { pgbackrest, pgdata, walDirectory, spoolDirectory, logger, signal } = options;
@@ -64,6 +69,7 @@ export function createPusher(options: PusherOptions): Pusher {
   const pushing = new Map<string, Promise<void>>();
   const running = new Set<Promise<unknown>>();
   let rest: { readonly only: string; readonly spoolPath: string; readonly worker: PushWorker } | undefined;
+  let askedAside = -Infinity;
   let spoolProblem: string | undefined;
   /** Until when the worker is done without. */
   let spoolUntil = 0;
@@ -255,7 +261,10 @@ export function createPusher(options: PusherOptions): Pusher {
     async pushWherePossible(path, name, waiting) {
       permit.called();
       // Whether the others are back is found out aside: PostgreSQL's disk fills up.
-      void pushOne(path, name).catch(() => undefined);
+      if (pushing.size < asideMax && performance.now() - askedAside > asideEveryMs) {
+        askedAside = performance.now();
+        void pushOne(path, name).catch(() => undefined);
+      }
       const only = healthy();
       if (only.length === 0) return keys;
       try {
@@ -263,6 +272,7 @@ export function createPusher(options: PusherOptions): Pusher {
         return keys.filter((key) => !only.includes(key));
       } catch (error) {
         waiting.throwIfAborted();
+        if (isPgbackrestError(error) && neverGivenUpFor.has(error.kind)) throw error;
         logger.warn({ err: error, segment: name, repositories: only }, "WAL did not get into a repository in time");
         return keys;
       }
