@@ -1,6 +1,7 @@
 // Base backups of a Stanza by the real pgBackRest, of the oldest version and of the image's, into MinIO behind TLS.
 import { beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import type { StanzaBackupProgress } from "#engine/pgbackrest/backup.ts";
+import { PgbackrestError } from "#repository/pgbackrest/errors.ts";
 import { openPgbackrestRepository } from "#repository/pgbackrest/repository.ts";
 import { signalRecovery } from "./backup-cluster.ts";
 import { poll, signal } from "./backup-fixture.ts";
@@ -82,6 +83,31 @@ describe.each(engineVersions)("pgbackrest $version", (program) => {
     expect(await labels()).toEqual(before);
     await poll(async () => (await sessions()) === "0");
     expect(await stanza.backup({ request: { repository: 1, type: "full" } })).toMatchObject({ type: "full" });
+  });
+
+  it.each(["just before", "just after"])("marks it when it is cancelled %s the program ends", async (moment) => {
+    const before = await labels();
+    const cancel = new AbortController();
+    const { pgbackrest } = stanza;
+    const run: typeof pgbackrest.run = async (command, options) => {
+      const result = await pgbackrest.run(command, options);
+      if (command !== "backup") return result;
+      cancel.abort(new Error("the backup was cancelled"));
+      if (moment === "just after") return result;
+      throw new PgbackrestError("Cancelled", "pgbackrest backup was cancelled");
+    };
+    const cancelled = stanza.backup({
+      pgbackrest: { ...pgbackrest, run },
+      request: { repository: 1, type: "full" },
+      signal: cancel.signal,
+    });
+    await expect(cancelled).rejects.toMatchObject({ kind: "Cancelled", message: "the backup was cancelled" });
+    const [made] = (await labels()).filter((label) => !before.includes(label));
+    const catalog = await openPgbackrestRepository(pgbackrest).catalog(pgbackrest.config.stanza, { signal });
+    expect(catalog.backups.find(({ id }) => id === made)).toMatchObject({
+      status: "failed",
+      error: expect.stringContaining("it was cancelled as it ended"),
+    });
   });
 
   it("survives the server's limits on idle sessions and statements", async () => {

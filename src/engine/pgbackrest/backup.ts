@@ -74,9 +74,17 @@ const attemptsAfter = 40;
 /** Throws BackupError. What a failure leaves in the repository is not listed, or says that it failed. */
 export async function runStanzaBackup(options: StanzaBackupOptions): Promise<StanzaBackupOutcome> {
   const { signal } = options;
+  let begunAtMs: number | undefined;
+  const onBegin = (): void => void (begunAtMs = Date.now());
   try {
     const facts = await readPrimaryFacts(options.connection, signal);
-    const made = await options.exclusively(signal, (held) => makeBackup({ ...options, signal: held }, facts));
+    const made = await options
+      .exclusively(signal, (held) => makeBackup({ ...options, signal: held, onBegin }, facts))
+      .catch(async (error: unknown) => {
+        if (begunAtMs !== undefined)
+          await markLeft(options, begunAtMs, signal.aborted ? "it was cancelled as it ended" : error);
+        throw error;
+      });
     await collectWal(options, made, facts);
     return toOutcome(options, made);
   } catch (error) {
@@ -92,12 +100,17 @@ interface MadeBackup {
   readonly archiveIds: readonly string[] | undefined;
 }
 
-async function makeBackup(options: StanzaBackupOptions, { clusterBytes }: PrimaryFacts): Promise<MadeBackup> {
-  const { pgbackrest, cluster, name, onProgress, logger, signal } = options;
+interface MakingOptions extends StanzaBackupOptions {
+  readonly onBegin: () => void;
+}
+
+async function makeBackup(options: MakingOptions, { clusterBytes }: PrimaryFacts): Promise<MadeBackup> {
+  const { pgbackrest, cluster, name, onBegin, onProgress, logger, signal } = options;
   const { repository } = options.request;
   const choice = await choose(options);
   logger.info({ backup: name, repository, type: choice.type, why: choice.why }, "pgbackrest backup begins");
   const copy = followCopy({ bytesGuess: clusterBytes, onProgress, logger: logger.child({ backup: name }) });
+  onBegin();
   await pgbackrest.run("backup", {
     options: [
       `--type=${choice.type}`,
@@ -176,6 +189,25 @@ async function collectWal(
 
 /** After a cancellation there is not much time. */
 const markMs = 10_000;
+
+/** What ends pgBackRest may come when it has just listed the backup, and nobody has seen that. */
+async function markLeft(options: StanzaBackupOptions, begunAtMs: number, why: unknown): Promise<void> {
+  const { pgbackrest, request, name, logger } = options;
+  try {
+    const signal = AbortSignal.timeout(markMs);
+    const { backups } = await readRepository(pgbackrest, request.repository, { attempts: 1, signal });
+    const left = backups.find(
+      ({ annotations, repositoryKey, beginSeconds = 0 }) =>
+        annotations[backupAnnotation] === name &&
+        repositoryKey === request.repository &&
+        // In whole seconds of this machine's clock.
+        beginSeconds >= Math.floor(begunAtMs / 1000),
+    );
+    if (left !== undefined) await markFailed(options, left.label, why);
+  } catch (error) {
+    logger.warn({ err: error, backup: name }, "whether a failed backup is listed could not be seen");
+  }
+}
 
 async function markFailed(
   { pgbackrest, request, exclusively, logger }: StanzaBackupOptions,
