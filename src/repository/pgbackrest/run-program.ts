@@ -1,11 +1,11 @@
 // Runs one command of pgBackRest: a clean environment, a deadline, bounded output, and an end for the whole process group
 // whatever happens. It runs in a group of its own, because its workers are processes too.
 import { spawn } from "node:child_process";
-import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { PgbackrestError, pgbackrestError } from "./errors.ts";
 import { createLineReader, isWithin, type LogLine, type PgbackrestLogLevel } from "./log-lines.ts";
+import { readLines } from "./read-lines.ts";
 
 export interface ProgramCall {
   /** The program's path, or its name in PATH. */
@@ -37,8 +37,9 @@ export interface ProgramResult {
 const killAfterMs = 5_000;
 /** `info` of a thousand backups is about 1 MB. */
 const stdoutMax = 64 * 1024 * 1024;
-const lineMax = 64 * 1024;
+/** What is kept of what it says of its failure: of one in all repositories there are some lines each. */
 const errorLinesMax = 50;
+const errorCharactersMax = 64 * 1024;
 
 /** Throws PgbackrestError for every other code, for the deadline and for an abort. */
 export async function runProgram(call: ProgramCall): Promise<ProgramResult> {
@@ -63,6 +64,7 @@ export async function runProgram(call: ProgramCall): Promise<ProgramResult> {
     deadlineMs,
   );
   const said: string[] = [];
+  let room = errorCharactersMax;
   const read = createLineReader();
   const collect = (line: string): void => {
     const { logged } = call;
@@ -70,7 +72,10 @@ export async function runProgram(call: ProgramCall): Promise<ProgramResult> {
     logged?.onLine(told);
     // Without it, the standard error has only what was asked for as an error.
     const isCounting = logged === undefined || isWithin(told.level, logged.counting);
-    if (isCounting && said.length < errorLinesMax) said.push(messageOf(line));
+    if (!isCounting || said.length >= errorLinesMax || room <= 0) return;
+    const kept = messageOf(line).slice(0, room);
+    room -= kept.length;
+    said.push(kept);
   };
   try {
     const [stdout, , code] = await Promise.all([
@@ -129,11 +134,6 @@ async function readAll(stream: Readable | null): Promise<string> {
     if (bytes <= stdoutMax) parts.push(part as Buffer);
   }
   return Buffer.concat(parts).toString("utf8");
-}
-
-async function readLines(stream: Readable | null, onLine: (line: string) => void): Promise<void> {
-  if (stream === null) return;
-  for await (const line of createInterface({ input: stream })) onLine(line.slice(0, lineMax));
 }
 
 /** Without the process number and the level: "P00  ERROR: [103]: unable to find a valid repository" */
