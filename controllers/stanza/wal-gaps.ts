@@ -1,5 +1,5 @@
-// WAL that a repository will never have, because the queue outgrew archive.pushQueueMax: as the sidecars tell it, which
-// remember it only while they live, and as the Stanza's status keeps it. Pure.
+// WAL that a repository will never have, because the queue outgrew archive.pushQueueMax: as the sidecars tell it, over and
+// over, and as the Stanza's status keeps it. Pure.
 import type { InstanceEntry } from "#engine/report/reporter.ts";
 import { compareSegments, parseSegmentName, type SegmentName } from "#postgres/segment.ts";
 import type { WalGap } from "#repository/recovery-window.ts";

@@ -2,7 +2,7 @@
 // The socket is bound last, because its appearance is what starts PostgreSQL's container; nothing before that asks the
 // store or the API server, so neither can keep a database from starting.
 import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { objectStores } from "#api/kinds.ts";
 import type { ObjectStore } from "#api/gen/object-store.ts";
 import { backupService } from "#cnpgi/backup.ts";
@@ -71,7 +71,9 @@ const locate = createLocate(stores);
 const walDirectory = join(pgdata, "pg_wal");
 const archiver = createArchiver({ pgdata, walDirectory, logger });
 const spoolDirectory = await spoolDirectoryOf(surroundings);
-const stanzaArchiver = createStanzaArchiver({ pgdata, walDirectory, spoolDirectory, logger });
+/** By name: a volume may be a copy of another Cluster's. */
+const stateDirectory = join(dirname(pgdata), "holdfast", `${namespace}.${cluster}`);
+const stanzaArchiver = createStanzaArchiver({ pgdata, walDirectory, spoolDirectory, stateDirectory, logger });
 const archiving = () => mergedStatus(archiver.status(), stanzaArchiver.status());
 const fetcher = createFetcher({ spoolDirectory: join(scratch, "wal-restore"), logger });
 const storeBackups = createBackups({ surroundings, stores, logger });

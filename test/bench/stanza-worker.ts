@@ -73,7 +73,7 @@ process.stdout.write(JSON.stringify(measured));
 
 async function archive(names: readonly string[]): Promise<void> {
   const walDirectory = join(pgdata, "pg_wal");
-  const archiver = createStanzaArchiver({ pgdata, walDirectory, spoolDirectory: spool, logger });
+  const archiver = createStanzaArchiver({ pgdata, walDirectory, spoolDirectory: spool, stateDirectory: spool, logger });
   const mutex: Mutex = { hold: (options, whileHeld) => whileHeld(options.signal) };
   const target = { name: "bench", pgbackrest, mutex };
   for (const name of names) {

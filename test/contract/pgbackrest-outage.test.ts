@@ -87,7 +87,13 @@ describe("repositories of which one hangs", () => {
     // The limit is not reached any more.
     await fixture.ready(others.slice(0, 2));
     await side.archive(others[0]!);
-    expect(side.archiver.status().gaps).toHaveLength(2);
+    const { gaps } = side.archiver.status();
+    expect(gaps).toHaveLength(2);
+    // A sidecar that starts anew tells them before anybody calls it, and goes on telling them.
+    const again = await fixture.side(stanza, { config, scratch: side.scratch });
+    expect(again.archiver.status().gaps).toEqual(gaps);
+    await again.archive(others[1]!);
+    expect(again.archiver.status().gaps).toEqual(gaps);
   });
 });
 

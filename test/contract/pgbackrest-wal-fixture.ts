@@ -87,6 +87,7 @@ export class WalFixture {
       pgdata,
       walDirectory,
       spoolDirectory,
+      stateDirectory: join(scratch, "state"),
       logger,
       ...(callMsMax !== undefined && { callMsMax }),
     });

@@ -38,7 +38,7 @@ export interface InstanceReport {
          */
         archiveWarning?: string;
         /**
-         * WAL that this instance has given up since its sidecar started, because the queue outgrew the Stanza's archive.pushQueueMax; the newest, oldest first.
+         * WAL that this instance has given up because the queue outgrew the Stanza's archive.pushQueueMax, and that no full backup has made up for yet; oldest first, the first and the newest of many.
          *
          * @maxItems 100
          */

@@ -20,7 +20,8 @@ import { withinCall } from "../archive/call-time.ts";
 import { ArchiveError, isTimeout, outOfTime, toArchiveError } from "../archive/errors.ts";
 import { readReadyFiles, type ReadyFiles } from "../archive/ready-queue.ts";
 import { fingerprintOf } from "../archive/wal-file.ts";
-import { createGaps, type Gap } from "./gaps.ts";
+import { openGapFile } from "./gap-file.ts";
+import { createGaps, type Gap, type GapPlace } from "./gaps.ts";
 import { prepareStanza, type PreparedStanza } from "./prepare-stanza.ts";
 import { createPusher, describeRepositories, type Pusher } from "./pusher.ts";
 
@@ -30,6 +31,8 @@ export interface StanzaArchiverOptions {
   readonly walDirectory: string;
   /** On a volume of its own where there is one; each database system gets a folder in it, each Stanza one in that. */
   readonly spoolDirectory: string;
+  /** On PostgreSQL's volume, outside PGDATA: what has to outlive the pod. */
+  readonly stateDirectory: string;
   readonly logger: Logger;
   /** A call ends within this time, sooner when PostgreSQL stops: 60 s unless told. */
   readonly callMsMax?: number;
@@ -72,13 +75,13 @@ const stoppingMsMax = 4_000;
 const stoppingAgainMsMax = 1_000;
 
 export function createStanzaArchiver(options: StanzaArchiverOptions): StanzaArchiver {
-  const { pgdata, walDirectory, spoolDirectory, logger, callMsMax = defaultCallMsMax } = options;
+  const { pgdata, walDirectory, spoolDirectory, stateDirectory, logger, callMsMax = defaultCallMsMax } = options;
   const states = new WeakMap<Pgbackrest, TargetState>();
   const closing = new AbortController();
   const stopping = new AbortController();
   const running = new Set<Promise<unknown>>();
   const pushers: Pusher[] = [];
-  const gaps = createGaps();
+  const gaps = createGaps(openGapFile([stateDirectory, spoolDirectory], logger));
   const totals = { failures: 0, files: 0, bytes: 0, storedBytes: 0 };
   let current: Pusher | undefined;
   /** It does not change while the process lives. */
@@ -125,12 +128,12 @@ export function createStanzaArchiver(options: StanzaArchiverOptions): StanzaArch
     const state = stateOf(target, systemId);
     const pusher = await waitFor(state.pushed, call.signal);
     if (state.prepared !== undefined && (await pusher.isStored(path, name))) return;
-    state.prepared ??= await prepare(target, pusher, call);
+    state.prepared ??= await prepare(target, systemId, pusher, call);
     const files = await readReady();
     const { pushQueueBytes = Infinity } = pgbackrest.config.archive;
     const isOver = files.count * state.prepared.segmentBytes > pushQueueBytes;
     try {
-      if (isOver && pusher.failing.size > 0) await giveUpWhereNeeded(path, target, pusher, call.signal);
+      if (isOver && pusher.failing.size > 0) await giveUpWhereNeeded(path, target, { pusher, systemId }, call.signal);
       else await pusher.push(path, name, files, call.signal);
     } catch (error) {
       // Somebody has removed the stanza, or the database was upgraded: look again.
@@ -139,23 +142,31 @@ export function createStanzaArchiver(options: StanzaArchiverOptions): StanzaArch
     }
   }
 
-  async function prepare(target: StanzaTarget, pusher: Pusher, call: ArchiveCall): Promise<PreparedStanza> {
+  async function prepare(
+    target: StanzaTarget,
+    systemId: string,
+    pusher: Pusher,
+    call: ArchiveCall,
+  ): Promise<PreparedStanza> {
     const { pgbackrest, mutex } = target;
+    await gaps.use(placeOfGaps(target, systemId));
     const prepared = await prepareStanza({ ...call, pgbackrest, pgdata, mutex, logger });
+    await gaps.close(target.name, prepared.backups);
     for (const [key, why] of prepared.waiting) pusher.setFailing(key, why);
     return prepared;
   }
 
   async function giveUpWhereNeeded(
     path: string,
-    { pgbackrest, name: stanza }: StanzaTarget,
-    pusher: Pusher,
+    target: StanzaTarget,
+    { pusher, systemId }: { readonly pusher: Pusher; readonly systemId: string },
     signal: AbortSignal,
   ): Promise<void> {
+    const { pgbackrest, name: stanza } = target;
     const name = basename(path);
     const repositories = await pusher.pushWherePossible(path, name, signal);
     if (repositories.length === 0) return;
-    gaps.add({ segment: name, repositories, at: new Date() });
+    await gaps.add({ segment: name, repositories, at: new Date() }, placeOfGaps(target, systemId));
     const where = describeRepositories(pgbackrest, repositories);
     const { pushQueueMax } = pgbackrest.config.archive;
     logger.error({ segment: name, stanza, where, pushQueueMax }, "WAL was given up: the queue has outgrown its limit");
@@ -240,6 +251,12 @@ export function createStanzaArchiver(options: StanzaArchiverOptions): StanzaArch
     },
   };
 }
+
+const placeOfGaps = ({ name, pgbackrest: { config } }: StanzaTarget, systemId: string): GapPlace => ({
+  systemId,
+  stanza: name,
+  config,
+});
 
 /** "stanza main, repository 2 (s3://b/path)" */
 function placeOf({ name, pgbackrest }: StanzaTarget, failing: ReadonlyMap<number, string> | undefined): string {

@@ -7,7 +7,7 @@ import type { Logger } from "#observe/logger.ts";
 import { readControlFile } from "#postgres/control.ts";
 import { PostgresFileError } from "#postgres/errors.ts";
 import { isPgbackrestError } from "#repository/pgbackrest/errors.ts";
-import { readInfo } from "#repository/pgbackrest/info.ts";
+import { readInfo, type BackupInfo } from "#repository/pgbackrest/info.ts";
 import { ownerOf } from "#repository/pgbackrest/owner.ts";
 import type { Pgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
 import { isTrusted, repositoryError } from "#repository/pgbackrest/repository-state.ts";
@@ -33,6 +33,8 @@ export interface PreparedStanza {
   readonly segmentBytes: number;
   /** Repositories that cannot take WAL yet, and why. */
   readonly waiting: ReadonlyMap<number, string>;
+  /** Those that its repositories list. */
+  readonly backups: readonly BackupInfo[];
 }
 
 type Control = Pick<PreparedStanza, "systemId" | "segmentBytes"> & { readonly pgVersion: number };
@@ -51,7 +53,7 @@ export async function prepareStanza(options: PrepareOptions): Promise<PreparedSt
   const waiting = isReady ? new Map<number, string>() : await make(control, plan, options);
   await leaveMark(observed, waiting, options);
   const { systemId, segmentBytes } = control;
-  return { systemId, segmentBytes, waiting };
+  return { systemId, segmentBytes, waiting, backups: observed.info.backups };
 }
 
 async function readControl({ pgdata, signal }: PrepareOptions): Promise<Control> {
