@@ -7,6 +7,7 @@ import { decodeCluster } from "#cnpg/cluster.ts";
 import type { BackupOutcome } from "#cnpgi/backup.ts";
 import { statusOf } from "#cnpgi/status-code.ts";
 import { MutexBusyError, type Mutex } from "#kube/mutex.ts";
+import type { StanzaConfig } from "#repository/pgbackrest/config.ts";
 import { PgbackrestError } from "#repository/pgbackrest/errors.ts";
 import type { Pgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
 import type { RunningRestore } from "../../src/cmd/instance/patiently.ts";
@@ -41,7 +42,7 @@ describe("the Backup call", () => {
   const free: Mutex = { hold: ({ signal: limited }, work) => work(limited) };
   const call = (
     parameters: Readonly<Record<string, string>>,
-    { mutex = free, plugins = [ours] as object[] } = {},
+    { mutex = free, plugins = [ours] as object[], opened = stanza.pgbackrest } = {},
   ): { readonly backups: ReturnType<typeof createStanzaBackups>; readonly outcome: Promise<BackupOutcome> } => {
     const { pgdata, connection } = fixture.primary;
     const backups = createStanzaBackups({
@@ -54,7 +55,7 @@ describe("the Backup call", () => {
         port: connection.port ?? 5432,
         scratch: fixture.cluster.folder,
       },
-      stanzas: sourceOf(stanza.pgbackrest),
+      stanzas: sourceOf(opened),
       mutexOf: () => mutex,
       logger,
     });
@@ -115,6 +116,34 @@ describe("the Backup call", () => {
       code: "RESOURCE_EXHAUSTED",
       message: "one works on a stanza at a time: holdfast-7d9f holds the Lease holdfast-stanza-main for expire",
     });
+  });
+
+  it("says what is wrong with the repository in words that name it, and how to mend it", async () => {
+    const { config } = stanza.pgbackrest;
+    const [repository] = config.repositories;
+    if (repository?.type !== "s3") throw new Error("not in S3");
+    const answerOf = async (over: Partial<StanzaConfig>) => {
+      const opened = await stanza.openFor(fixture.primary.pgdata, { ...config, ...over });
+      return await refused(call({}, { opened }).outcome);
+    };
+    const told = async (over: Partial<StanzaConfig>, words: RegExp): Promise<void> => {
+      const message = expect.stringMatching(words) as string;
+      expect(await answerOf(over)).toEqual({ code: "UNAVAILABLE", message });
+    };
+    await told(
+      { repositories: [{ ...repository, bucket: "missing" }] },
+      /^repository 1 \(s3:\/\/missing\/.*\) of stanza main-\d+: .*NoSuchBucket \(.*bucket/,
+    );
+    const [keys] = config.credentials.each;
+    const where = `^repository 1 \\(s3://${repository.bucket}${repository.path}\\) of stanza ${config.stanza}: `;
+    await told(
+      { credentials: { kind: "repositories", each: [{ ...keys, passphrase: "wrong" }] } },
+      new RegExp(`${where}.* it cannot be decrypted.*\\(compare cipherConfig.encryptionPass`),
+    );
+    await told(
+      { credentials: { kind: "repositories", each: [{ ...keys, secretAccessKey: "wrong" }] } },
+      new RegExp(`${where}.*SignatureDoesNotMatch \\(.*`),
+    );
   });
 
   it("can be cancelled by its name", async () => {

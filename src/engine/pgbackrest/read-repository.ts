@@ -3,8 +3,9 @@
 import { PgbackrestError, type PgbackrestErrorKind } from "#repository/pgbackrest/errors.ts";
 import { readInfo, type PgbackrestInfo, type RepositoryState } from "#repository/pgbackrest/info.ts";
 import type { Pgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
-import { isTrusted } from "#repository/pgbackrest/repository-state.ts";
+import { isTrusted, repositoryError } from "#repository/pgbackrest/repository-state.ts";
 import { retry } from "#std/backoff.ts";
+import { describeRepositories } from "./pusher.ts";
 
 const infoMs = 60_000;
 const attemptsDefault = 4;
@@ -35,5 +36,10 @@ async function readOnce(pgbackrest: Pgbackrest, repository: number, signal: Abor
   const kind = errorKinds[said?.state ?? "Unknown"] ?? "Unreachable";
   const { stanza } = pgbackrest.config;
   const message = said?.status.message ?? "it gave no answer";
-  throw new PgbackrestError(kind, `repository ${repository} of stanza ${stanza}: ${message}`);
+  const { hint } = repositoryError({ stanza, key: repository }, message);
+  throw new PgbackrestError(
+    kind,
+    `${describeRepositories(pgbackrest, [repository])} of stanza ${stanza}: ${message}`,
+    hint === undefined ? {} : { hint },
+  );
 }

@@ -82,11 +82,21 @@ export const isUndecrypted = (text: string): boolean =>
 export const problemOf = (text: string): StoreErrorKind | undefined =>
   isUndecrypted(text) ? "AccessDenied" : words.find(([pattern]) => pattern.test(text))?.[1];
 
+/** Where the Stanza says what the provider does not like. */
+const mends: Partial<Readonly<Record<StoreErrorKind, string>>> = {
+  NoSuchBucket: "create the bucket or container, or correct its name in the Stanza",
+  AccessDenied: "compare the repository's secretRef with the login that the provider gave, and with its rights there",
+  RegionMismatch: "correct the repository's region",
+  TLSVerificationFailed: "give the authority of the endpoint's certificate in endpointCA",
+};
+
 /** A refused passphrase looks like a refused login, and has another mend. */
-export const mendOf = (text: string): string | undefined =>
-  isUndecrypted(text)
-    ? "compare cipherConfig.encryptionPass with the passphrase that the repository was made with"
-    : undefined;
+export function mendOf(text: string): string | undefined {
+  if (isUndecrypted(text))
+    return "compare cipherConfig.encryptionPass with the passphrase that the repository was made with";
+  const problem = problemOf(text);
+  return problem && mends[problem];
+}
 
 /** "repository 2 of stanza main: [HostConnectError] unable to connect to …" as the port's error. `text`: all its words. */
 export function repositoryError(
