@@ -1,6 +1,7 @@
 // What a user reads when a Stanza's settings are wrong, and that nothing of the pod's environment is one of them.
-import { expect, describe, it, onTestFinished } from "vitest";
-import { useStanzaWal } from "./pgbackrest-wal-fixture.ts";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { readOwnerMark } from "#engine/pgbackrest/owner-mark.ts";
+import { cluster, useStanzaWal } from "./pgbackrest-wal-fixture.ts";
 
 const fixture = useStanzaWal(2);
 const text = (pattern: RegExp | string): string => expect.stringMatching(pattern) as string;
@@ -35,6 +36,26 @@ describe("a mistake in the settings", () => {
     const refused = { kind: "StoreRefused", message: text(/NoSuchBucket/) };
     await expect(side.archive(first!)).rejects.toMatchObject(refused);
     await expect(side.fetch(first!)).rejects.toMatchObject(refused);
+  });
+
+  it("that makes pgBackRest talk hides no owner's mark", async () => {
+    const [first, second] = fixture.segments;
+    await fixture.ready([first!, second!]);
+    const stanza = fixture.pgbackrest.newStanza();
+    await (await fixture.side(stanza)).archive(first!, { checkEmpty: true });
+    // An option of a later version: this one warns of it on its standard output, before what it was asked for.
+    const talking = await fixture.side(stanza, { config: { variables: { PGBACKREST_ALLOW_ROOT: "y" } } });
+    const { pgbackrest } = talking.target;
+    const asked = { repository: 1, signal: AbortSignal.timeout(30_000) };
+    const { stdout } = await pgbackrest.run("repo-ls", { ...asked, deadlineMs: 30_000 });
+    expect(stdout).toMatch(/^P00 +WARN: environment contains invalid option 'allow-root'/);
+    expect(await readOwnerMark(pgbackrest, asked)).toMatchObject({ cluster });
+    await talking.archive(second!);
+    expect(talking.commands.filter((command) => command.startsWith("repo-"))).toEqual([
+      "repo-ls",
+      "repo-get",
+      "repo-get",
+    ]);
   });
 
   it("of the pod's environment does no harm", async () => {
