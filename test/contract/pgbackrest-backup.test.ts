@@ -5,6 +5,7 @@ import { PgbackrestError } from "#repository/pgbackrest/errors.ts";
 import { openPgbackrestRepository } from "#repository/pgbackrest/repository.ts";
 import { signalRecovery } from "./backup-cluster.ts";
 import { poll, signal } from "./backup-fixture.ts";
+import { childrenNamed } from "./children.ts";
 import { engineVersions, StanzaUnderTest } from "./pgbackrest-engine.ts";
 import { usePgbackrest } from "./pgbackrest-fixture.ts";
 
@@ -82,6 +83,18 @@ describe.each(engineVersions)("pgbackrest $version", (program) => {
     await expect(cancelled).rejects.toMatchObject({ kind: "Cancelled", message: "the backup was cancelled" });
     expect(await labels()).toEqual(before);
     await poll(async () => (await sessions()) === "0");
+    expect(await stanza.backup({ request: { repository: 1, type: "full" } })).toMatchObject({ type: "full" });
+  });
+
+  it("says that the program was killed, leaves nothing that counts, and no lock holds up the next one", async () => {
+    const before = await labels();
+    const killed = stanza.backup({
+      request: { repository: 1, type: "full" },
+      onProgress: () =>
+        void childrenNamed("backup").then((pids) => pids.forEach((pid) => process.kill(pid, "SIGKILL"))),
+    });
+    await expect(killed).rejects.toMatchObject({ kind: "Store", message: "pgbackrest backup was ended by SIGKILL" });
+    expect(await labels()).toEqual(before);
     expect(await stanza.backup({ request: { repository: 1, type: "full" } })).toMatchObject({ type: "full" });
   });
 

@@ -1,9 +1,10 @@
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { archiving, useStanzaWal } from "./pgbackrest-wal-fixture.ts";
 import { pgbackrestPrograms } from "../cluster/pgbackrest.ts";
+import { childrenNamed } from "./children.ts";
 
 const fixture = useStanzaWal(12);
 const text = (pattern: RegExp | string): string => expect.stringMatching(pattern) as string;
@@ -184,17 +185,3 @@ describe("a stanza", () => {
     }
   });
 });
-
-/** Children of this process, by the command that they were started with. */
-async function childrenNamed(command: string): Promise<readonly number[]> {
-  const found: number[] = [];
-  for (const entry of await readdir("/proc")) {
-    if (!/^\d+$/.test(entry)) continue;
-    const [stat, line] = await Promise.all(
-      ["stat", "cmdline"].map((file) => readFile(`/proc/${entry}/${file}`, "utf8").catch(() => "")),
-    );
-    const parent = stat!.slice(stat!.lastIndexOf(")") + 2).split(" ")[1];
-    if (parent === String(process.pid) && line!.includes(`${command}\0`)) found.push(Number(entry));
-  }
-  return found;
-}
