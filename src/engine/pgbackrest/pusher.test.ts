@@ -112,3 +112,45 @@ it("gives a file up everywhere when no repository takes it in time", async () =>
   end.abort();
   await pusher.idle();
 });
+
+it("does without a spool whose volume is full, says so with the mend, and uses it again when there is room", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "holdfast-pusher-"));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  vi.useFakeTimers({ toFake: ["performance"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const out = join(folder, "spool", "archive", "main", "out");
+  const config = { stanza: "main", repositories: [{ key: 1 }], archive: { async: true }, variables: {} };
+  const commands: string[] = [];
+  let isFull = true;
+  const run: Pgbackrest["run"] = async (command) => {
+    commands.push(command);
+    const said = `unable to write '${out}/${name}.ok': [28] No space left on device`;
+    if (command === "archive-push:async" && isFull) throw new PgbackrestError("Failed", said, { code: 64 });
+    if (command === "archive-push:async") await writeFile(join(out, `${name}.ok`), "");
+    return { code: 0, stdout: "" };
+  };
+  const pusher = createPusher({
+    pgbackrest: { config, run } as unknown as Pgbackrest,
+    pgdata: folder,
+    walDirectory: folder,
+    spoolDirectory: join(folder, "spool"),
+    logger: createLogger("error", {}),
+    signal: never,
+  });
+  const wal = join(folder, name);
+  await writeFile(wal, "wal");
+  const push = () => pusher.push(wal, name, { names: [name], count: 2 }, never);
+  await push();
+  expect(commands).toEqual(["archive-push:async", "archive-push"]);
+  expect(pusher.spoolProblem).toMatch(
+    /^the spool .*out cannot be used: .*No space left on device; WAL is archived one file .* archive\.spool of the Stanza$/,
+  );
+  // Not tried with each file.
+  await push();
+  expect(commands.slice(2)).toEqual(["archive-push"]);
+  isFull = false;
+  vi.advanceTimersByTime(61_000);
+  await push();
+  expect(commands.slice(3)).toEqual(["archive-push:async"]);
+  expect(pusher.spoolProblem).toBeUndefined();
+});

@@ -46,6 +46,8 @@ export interface Pusher {
 const pushMsMax = 300_000;
 /** How long the worker is done without when its spool has failed. */
 const spoolPauseMs = 60_000;
+const spoolMend =
+  "WAL is archived one file at a time until it can be: when its volume is full, enlarge that, which is archive.spool of the Stanza";
 /** When a push takes longer, it is looked for the repository that is to blame. */
 const patienceMs = 15_000;
 /** Of the pushes that decide whether a file is given up somewhere. */
@@ -143,7 +145,7 @@ export function createPusher(options: PusherOptions): Pusher {
   }
 
   function noteSpool(message: string): void {
-    const problem = `the spool ${spool.out} cannot be used: ${message}`;
+    const problem = `the spool ${spool.out} cannot be used: ${message}; ${spoolMend}`;
     if (spoolProblem === undefined) logger.warn({ problem }, "WAL is archived one file at a time");
     spoolProblem = problem;
     spoolUntil = performance.now() + spoolPauseMs;
