@@ -113,7 +113,7 @@ it("gives a file up everywhere when no repository takes it in time", async () =>
   await pusher.idle();
 });
 
-it("does without a spool whose volume is full, says so with the mend, and uses it again when there is room", async () => {
+it.each([64, 60])("does without a full spool (error %i), says so with the mend, and uses it again", async (code) => {
   const folder = await mkdtemp(join(tmpdir(), "holdfast-pusher-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   vi.useFakeTimers({ toFake: ["performance"] });
@@ -125,7 +125,7 @@ it("does without a spool whose volume is full, says so with the mend, and uses i
   const run: Pgbackrest["run"] = async (command) => {
     commands.push(command);
     const said = `unable to write '${out}/${name}.ok': [28] No space left on device`;
-    if (command === "archive-push:async" && isFull) throw new PgbackrestError("Failed", said, { code: 64 });
+    if (command === "archive-push:async" && isFull) throw new PgbackrestError("Failed", said, { code });
     if (command === "archive-push:async") await writeFile(join(out, `${name}.ok`), "");
     return { code: 0, stdout: "" };
   };
