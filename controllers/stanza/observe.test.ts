@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Stanza } from "#api/gen/stanza.ts";
 import type { StanzaConfig } from "#repository/pgbackrest/config.ts";
+import { PgbackrestError } from "#repository/pgbackrest/errors.ts";
 import type { Repository } from "#repository/repository.ts";
 import { lookAtStanza, type Known, type OpenedStanza } from "./observe.ts";
 
@@ -53,11 +54,11 @@ const answer = (key: number, labels: readonly string[] | "away") => [
 ];
 
 /** Looks while each repository lists these backups, or is away. */
-const look = (said: readonly (readonly string[] | "away")[], known?: Known) => {
-  const run = async (_: string, { repository = 1 }: { repository?: number }) => ({
-    code: 0,
-    stdout: JSON.stringify(answer(repository, said[repository - 1]!)),
-  });
+const look = (said: readonly (readonly string[] | "away" | (() => string))[], known?: Known) => {
+  const run = async (_: string, { repository = 1 }: { repository?: number }) => {
+    const labels = said[repository - 1]!;
+    return { code: 0, stdout: typeof labels === "function" ? labels() : JSON.stringify(answer(repository, labels)) };
+  };
   return lookAtStanza(stanza, {
     open: async () => ({ config, pgbackrest: { config, run } }) as unknown as OpenedStanza,
     tryRepository: async () => [],
@@ -75,5 +76,25 @@ describe("a look at repositories with one bucket and path on two servers", () =>
     if (later.kind !== "looked") throw new Error(later.problem.message);
     const labels = later.repositories.map(({ content }) => content?.backups.map(({ label }) => label));
     expect(labels).toEqual([["20261121-000000F"], ["20261122-000000F"]]);
+  });
+
+  it.each([
+    ["is cut", () => JSON.stringify(answer(1, ["20261121-000000F"])).slice(0, -9)],
+    ["tells of an outage", () => JSON.stringify(answer(1, "away"))],
+    [
+      "does not come, since the process was killed",
+      () => {
+        throw new PgbackrestError("Failed", "pgbackrest info was ended by SIGKILL");
+      },
+    ],
+  ])("keeps what was read before when an answer %s", async (_, said) => {
+    const { known } = await look([["20261121-000000F", "20261122-000000F"], ["20261123-000000F"]]);
+    const { look: later } = await look([said, []], known);
+    if (later.kind !== "looked") throw new Error(later.problem.message);
+    const [one, two] = later.repositories;
+    expect(one).toMatchObject({ isRead: false, state: expect.stringMatching(/^(Unknown|Unreachable)$/) as string });
+    expect(one?.content?.backups).toHaveLength(2);
+    // What answers that it has none has none.
+    expect(two).toMatchObject({ isRead: true, content: { backups: [] } });
   });
 });
