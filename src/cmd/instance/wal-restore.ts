@@ -53,6 +53,7 @@ export function createWalRestore<Reference extends StoreReference>(
   }
 
   async function fetchOnce(order: RestoreOrder<Reference>, mode: RestoreMode, signal: AbortSignal): Promise<void> {
+    const begunAt = performance.now();
     const segmentBytes = await readSegmentBytes(signal);
     const openMs = mode === "running" ? runningMsMax : openMsMax;
     const { name, destination, store } = order;
@@ -64,6 +65,7 @@ export function createWalRestore<Reference extends StoreReference>(
         archive,
         segmentBytes,
         mode,
+        spentMs: Math.min(runningMsMax, Math.round(performance.now() - begunAt)),
         signal: limited,
         onWaiting: (error, sinceMs) => {
           logger.warn({ err: error, segment: name, sinceMs }, "recovery waits for its archive");

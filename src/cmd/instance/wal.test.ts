@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { decodeCluster } from "#cnpg/cluster.ts";
 import { createFetcher } from "#engine/archive/fetcher.ts";
 import type { ArchiveLocation } from "#engine/archive/location.ts";
+import { delay } from "#std/abort.ts";
 import type { ObjectStore } from "#store/store.ts";
 import { createFixture, eventually, first, frozenStore, logger, never, type Fixture } from "#test/bench/wal-fixture.ts";
 import { createWalPort } from "./wal.ts";
@@ -80,4 +81,25 @@ describe("a store that is corrected while a call waits for it", () => {
     await restored;
     expect((await readFile(destination)).equals(await fixture.contentOf(first))).toBe(true);
   });
+});
+
+it("answers a running instance within its 3 s also when the store's settings came late", async () => {
+  const fixture = await createFixture();
+  const location = fixture.locate({ store: await frozenStore() });
+  const port = createWalPort({
+    pgdata: fixture.pgdata.path,
+    archiver: fixture.archiver(),
+    fetcher: createFetcher({ spoolDirectory: join(fixture.root, "spool"), logger }),
+    locate: (_, signal) => delay(2_000, signal).then(() => location),
+    onWaiting: () => undefined,
+    logger,
+  });
+  const destination = join(fixture.root, "RECOVERYXLOG");
+  const begun = performance.now();
+  const restored = port.restore({ cluster, name: first, destination, store: reference, mode: "running" }, never);
+  await expect(restored).rejects.toMatchObject({
+    kind: "Unavailable",
+    message: expect.stringContaining("did not succeed within 3 s") as string,
+  });
+  expect(performance.now() - begun).toBeLessThan(4_700);
 });

@@ -26,6 +26,8 @@ export interface FetchRequest extends WalRequest {
   readonly archive: WalArchive;
   readonly mode: FetchMode;
   readonly signal: AbortSignal;
+  /** How much of a running instance's time has gone by for the same call; none unless told. */
+  readonly spentMs?: number;
   /** Recovery waits for the archive: told at the first failure and every five minutes from then. */
   readonly onWaiting?: (error: ArchiveError, sinceMs: number) => void;
 }
@@ -109,13 +111,14 @@ export function createFetcher(options: { spoolDirectory: string; logger: Logger 
       await within(ms, request.signal, tryUntilFetched);
     } catch (error) {
       if (!isTimeout(error)) throw error;
-      throw outOfTime(`${doing(request)} did not succeed within ${ms / 1000} s`, lastError ?? error);
+      const inAll = (ms + (request.spentMs ?? 0)) / 1000;
+      throw outOfTime(`${doing(request)} did not succeed within ${inAll} s`, lastError ?? error);
     }
   }
 
   async function fetchRunning(request: FetchRequest): Promise<void> {
     try {
-      await fetchFor(runningMsMax, request);
+      await fetchFor(Math.max(0, runningMsMax - (request.spentMs ?? 0)), request);
     } catch (error) {
       if (isTransient(error) && !request.signal.aborted) beginOutage(request);
       throw error;
