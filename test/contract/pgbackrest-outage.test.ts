@@ -23,7 +23,7 @@ describe("a repository that is away", () => {
     away.freeze();
     await expect(side.archive(second!)).rejects.toMatchObject({
       kind: "Unavailable",
-      message: text(/repository 2 \(s3:/),
+      message: text(/ to stanza main-\d+ \(Stanza main\), where repository 2 \(s3:\S+\) fails, (failed|did not)/),
     });
     const only1 = await fixture.side({ ...stanza, repositories: stanza.repositories.slice(0, 1) });
     await expect.poll(() => only1.fetch(others.at(-1)!).catch(() => undefined), { timeout: 60_000 }).toBeDefined();

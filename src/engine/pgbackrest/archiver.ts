@@ -261,7 +261,7 @@ const placeOfGaps = ({ name, pgbackrest: { config } }: StanzaTarget, systemId: s
 /** "stanza main, repository 2 (s3://b/path)" */
 function placeOf({ name, pgbackrest }: StanzaTarget, failing: ReadonlyMap<number, string> | undefined): string {
   const where = describeRepositories(pgbackrest, [...(failing?.keys() ?? [])]);
-  return `stanza ${pgbackrest.config.stanza} (Stanza ${name})${where === "" ? "" : `: ${where} fails`}`;
+  return `stanza ${pgbackrest.config.stanza} (Stanza ${name})${where === "" ? "" : `, where ${where} fails,`}`;
 }
 
 function failureOf(pusher: Pusher | undefined): Error | undefined {
