@@ -1,5 +1,6 @@
 // An outage while the backups are listed: whatever it looks like, nothing is concluded from it, and nothing is deleted.
 import { describe, expect, it } from "vitest";
+import { catalogByRepository } from "./catalog.ts";
 import type { StanzaConfig } from "./config.ts";
 import { PgbackrestError } from "./errors.ts";
 import { expireRepository } from "./expire.ts";
@@ -76,7 +77,7 @@ describe.each(Object.entries(outages))("%s", (_, outage) => {
       [1, true],
       [2, false],
     ]);
-    const [one, two] = await repository.catalogByRepository({ signal });
+    const [one, two] = catalogByRepository(await repository.info({ signal }));
     expect(one?.catalog?.backups).toHaveLength(2);
     expect(two).not.toHaveProperty("catalog");
     await expect(repository.catalog("main", { signal })).rejects.toMatchObject({ name: "StoreError" });
