@@ -1,6 +1,7 @@
 // Makes everything `up` needs: Debian packages, Go programs, images, the barman environment; and what only tests need
 // besides. Slow once, then a glance.
 import { buildBase } from "./app-image.ts";
+import { buildAzurite } from "./azurite.ts";
 import { buildBarman } from "./barman.ts";
 import { buildTools, type Tools } from "./build-go.ts";
 import { type BuiltImage, buildPostgresImages, buildToolImages } from "./images.ts";
@@ -15,7 +16,7 @@ export interface Artifacts {
 }
 
 export interface BuildOptions extends RunOptions {
-  /** Also the versions of pgbackrest that tests and benchmarks run on this machine. */
+  /** Also the versions of pgbackrest, and Azurite, that tests and benchmarks run on this machine. */
   readonly forTests?: boolean;
 }
 
@@ -26,7 +27,10 @@ const buildAll = async (run: Run, forTests: boolean): Promise<Artifacts> => {
     const images = await buildPostgresImages(run);
     await buildBase(run);
     await buildBarman(run);
-    if (forTests) await buildPgbackrest(run);
+    if (forTests) {
+      await buildPgbackrest(run);
+      await buildAzurite(run);
+    }
     return images;
   });
   return { tools, images: [...(await buildToolImages(tools, run)), ...postgresImages] };
