@@ -1,7 +1,7 @@
 // What went wrong in pgBackRest, in few kinds that say what to do about it. Its exit code is the number of its error
 // (pgBackRest's error table; src/build/error/error.yaml). Its words decide only where one number stands for many reasons:
 // TLS and decryption, and what was wrong with each repository when none is left.
-import { isTlsProblem, isUndecrypted } from "./repository-state.ts";
+import { isTlsProblem, isUndecrypted, quotedSignature } from "./repository-state.ts";
 
 const pgbackrestErrorKinds = [
   "Config", // an option is wrong: it fails again until the Stanza is mended
@@ -81,7 +81,7 @@ export const isPgbackrestError = (error: unknown, kind?: PgbackrestErrorKind): e
 
 /** `said`: the lines that pgBackRest logged as errors, the first of which names it: "[103]: no valid repository". */
 export function pgbackrestError(command: string, code: number, said: readonly string[]): PgbackrestError {
-  const text = said.map(printable).filter((line) => line !== "" && !line.startsWith("HINT:"));
+  const text = withoutRequests(said.map(printable)).filter((line) => line !== "" && !line.startsWith("HINT:"));
   const hint = said.map((line) => line.trim()).find((line) => line.startsWith("HINT:"));
   const words = text.slice(0, 4).join(" ").slice(0, 600) || `exit code ${code}`;
   const repositories = text.flatMap((line) => /^repo(\d+): \[\w+\]/.exec(line)?.[1] ?? []).map(Number);
@@ -92,10 +92,25 @@ export function pgbackrestError(command: string, code: number, said: readonly st
   });
 }
 
+/** pgBackRest adds a whole HTTP request and answer, of which only the provider's code is kept. */
+function withoutRequests(lines: readonly string[]): readonly string[] {
+  const kept: string[] = [];
+  let isRequest = false;
+  for (const line of lines) {
+    isRequest = line.startsWith("*** ") || (isRequest && !/^repo\d+: /.test(line));
+    if (!isRequest) kept.push(line);
+    const code = isRequest ? /<Code>(\w{1,64})<\/Code>/.exec(line)?.[1] : undefined;
+    const last = kept.at(-1);
+    if (code !== undefined && last !== undefined) kept[kept.length - 1] = `${last.replace(/:$/, "")}: ${code}`;
+  }
+  return kept;
+}
+
 /** Read with a wrong passphrase, a file is nonsense, which pgBackRest quotes. */
 const printable = (line: string): string =>
   line
     .replace(/(outside of section at line \d+):.*/, "$1")
+    .replace(quotedSignature, "$1")
     .replaceAll(/[^\x20-\x7e\u00a0-\ud7ff\ue000-\ufffc]/g, "?")
     .trim();
 

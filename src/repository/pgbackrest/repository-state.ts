@@ -113,13 +113,17 @@ export function repositoryError(
 
 const undecrypted = "it cannot be decrypted, so the passphrase is wrong or missing";
 
+/** A shared access signature that pgBackRest cannot read is quoted by it. */
+export const quotedSignature = /(invalid key\/value).*/s;
+
 /**
  * One line of what may be many: pgBackRest adds a whole HTTP request and answer. Of those only the provider's code is
  * kept, so that nothing of a request gets into a status.
  */
 export function inOneLine(text: string): string {
   const code = /<Code>(\w{1,64})<\/Code>/.exec(text)?.[1];
-  const line = (text.split("\n").find((part) => part.trim() !== "") ?? "").trim().replace(/:$/, "");
+  const first = (text.split("\n").find((part) => part.trim() !== "") ?? "").trim();
+  const line = first.replace(/:$/, "").replace(quotedSignature, "$1");
   const printable = line.replaceAll(/[^\x20-\x7e\u00a0-\ud7ff\ue000-\ufffc]/g, "?").slice(0, 300);
   const more = isUndecrypted(text) ? undecrypted : code;
   return more === undefined || printable.includes(more) ? printable : `${printable}: ${more}`;

@@ -4,6 +4,7 @@ import type { Stanza } from "#api/gen/stanza.ts";
 import type { CallOptions } from "#store/call.ts";
 import { StoreConfigError } from "#store/config.ts";
 import { readTrimmed, type ReadSecret, type SecretSelector } from "#store/resolve.ts";
+import { azureKeyProblem } from "./azure-key.ts";
 import type { RepositoryConfig, RepositoryCredentials, StanzaConfig, StanzaSpec } from "./config.ts";
 import { parseSize } from "./size.ts";
 import { parseDays, stanzaProblems } from "./spec.ts";
@@ -94,6 +95,11 @@ async function resolveAzure(written: AzureSpec, place: Place): Promise<Resolved>
   const { key, field, read } = place;
   const accountKey = await read(`${field}.secretRef.keyReference`, written.secretRef?.keyReference);
   const { account, container, endpoint, keyType = "shared" } = written;
+  const problem = accountKey === undefined ? undefined : azureKeyProblem(keyType, accountKey);
+  if (problem !== undefined) {
+    const { message, hint } = problem;
+    throw new StoreConfigError("InvalidSpec", message, { field: `${field}.secretRef.keyReference`, hint });
+  }
   return {
     repository: {
       key,
