@@ -13,6 +13,7 @@ const longest = [
   "pgbackrest-restore",
   "repository-pgbackrest-oldest",
   "pgbackrest-backup",
+  "pgbackrest-azure",
   "object-store",
   "backup-request",
   "pgbackrest-wal",

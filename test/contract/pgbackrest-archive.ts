@@ -8,17 +8,17 @@ import { readInfo } from "#repository/pgbackrest/info.ts";
 import { openPgbackrest, type Pgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
 import { openPgbackrestRepository } from "#repository/pgbackrest/repository.ts";
 import type { StanzaConfig } from "#repository/pgbackrest/config.ts";
-import { openStore } from "#store/open.ts";
-import type { ObjectStore } from "#store/store.ts";
 import type { PgbackrestProgram } from "../cluster/pgbackrest.ts";
+import type { TestObjects } from "./azure-client.ts";
 import { poll, signal } from "./backup-fixture.ts";
 import {
   imageProgram,
+  type AnyTestStanza,
   type ByHand,
   type ByHandOptions,
   type PgbackrestFixture,
-  type TestStanza,
 } from "./pgbackrest-fixture.ts";
+import { objectsOf } from "./pgbackrest-repositories.ts";
 import type { TestArchive } from "./repository.suite.ts";
 
 export async function openStanza(
@@ -33,23 +33,16 @@ export async function openStanza(
 /** The shortest time in which pgBackRest comes to say why a repository does not answer. */
 export const soon = { infoDeadlineMs: 12_000, listDeadlineMs: 12_000 } as const;
 
-/** Objects of the first repository. */
-async function storeOf({ repositories }: TestStanza, index = 0): Promise<ObjectStore> {
-  const { minio, path } = repositories[index]!;
-  const store = await openStore(minio.config({ prefix: `${path.slice(1)}/` }));
-  onTestFinished(() => store.close());
-  return store;
-}
-
-export const keysUnder = async (store: ObjectStore, prefix: string): Promise<readonly string[]> =>
+export const keysUnder = async (store: TestObjects, prefix: string): Promise<readonly string[]> =>
   (await Array.fromAsync(store.list(prefix, { signal }))).flatMap((entry) =>
     entry.kind === "object" ? [entry.key] : [],
   );
 
 export interface OpenedArchive extends TestArchive {
   readonly hand: ByHand;
-  readonly stanza: TestStanza;
-  readonly store: ObjectStore;
+  readonly stanza: AnyTestStanza;
+  /** Objects of the first repository. */
+  readonly store: TestObjects;
   readonly pgbackrest: Pgbackrest;
 }
 
@@ -58,7 +51,8 @@ export async function openArchive(
   { program = imageProgram(), stanza = fixture.newStanza(), ...options }: Partial<ByHandOptions> = {},
 ): Promise<OpenedArchive> {
   const hand = await fixture.byHand({ program, stanza, ...options });
-  const store = await storeOf(stanza);
+  const store = await objectsOf(stanza.repositories[0]!);
+  onTestFinished(() => store.close());
   // These tests may run as root, which pgBackRest refuses from 2.59 on.
   const config = fixture.stanzaConfig(stanza, { variables: { PGBACKREST_ALLOW_ROOT: "y" } });
   const { primary } = fixture;

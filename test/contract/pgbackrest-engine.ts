@@ -9,7 +9,7 @@ import { openPgbackrest, type Pgbackrest } from "#repository/pgbackrest/pgbackre
 import { pgbackrestPrograms, type PgbackrestProgram } from "../cluster/pgbackrest.ts";
 import { signalRecovery, type Server, type Settings } from "./backup-cluster.ts";
 import { logger, poll, signal } from "./backup-fixture.ts";
-import type { ByHand, PgbackrestFixture, TestStanza } from "./pgbackrest-fixture.ts";
+import type { ByHand, PgbackrestFixture, AnyTestStanza } from "./pgbackrest-fixture.ts";
 
 /** The oldest that is supported, and that of the product's image. */
 export const engineVersions: readonly PgbackrestProgram[] = pgbackrestPrograms().slice(0, 2);
@@ -31,7 +31,7 @@ export class StanzaUnderTest {
   static async create(
     fixture: PgbackrestFixture,
     program: PgbackrestProgram,
-    stanza: TestStanza,
+    stanza: AnyTestStanza,
     over: Partial<StanzaConfig> = {},
   ): Promise<StanzaUnderTest> {
     const hand = await fixture.byHand({ program, stanza });

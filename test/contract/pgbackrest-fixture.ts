@@ -5,23 +5,29 @@ import { randomUUID } from "node:crypto";
 import { cp, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll } from "vitest";
-import type { RepositoryCredentials, S3Repository, StanzaConfig } from "#repository/pgbackrest/config.ts";
+import type { StanzaConfig } from "#repository/pgbackrest/config.ts";
 import { pgbackrestPrograms, type PgbackrestProgram } from "../cluster/pgbackrest.ts";
 import { openTestCluster, type Server, type TestCluster } from "./backup-cluster.ts";
-import { minioRegion, startMinio, type Minio } from "./minio.ts";
+import { startMinio, type Minio } from "./minio.ts";
+import {
+  authorityOf,
+  configOf,
+  credentialsOf,
+  variablesOf,
+  type AnyTestRepository,
+  type TestRepository,
+} from "./pgbackrest-repositories.ts";
 
-export interface TestRepository {
-  readonly minio: Minio;
-  /** In the bucket; begins with a slash. */
-  readonly path: string;
-  readonly passphrase?: string;
-}
+export type { TestRepository };
 
-export interface TestStanza {
+export interface TestStanza<R extends AnyTestRepository = TestRepository> {
   readonly name: string;
   /** The first is repository 1. */
-  readonly repositories: readonly TestRepository[];
+  readonly repositories: readonly R[];
 }
+
+/** With its repositories wherever. */
+export type AnyTestStanza = TestStanza<AnyTestRepository>;
 
 /** pgBackRest for one stanza and one database, as a script that the servers' user can run. */
 export interface ByHand {
@@ -36,7 +42,7 @@ export interface ByHand {
 export interface ByHandOptions {
   /** One of `pgbackrestPrograms()`; that of the product's image when absent. */
   readonly program?: PgbackrestProgram;
-  readonly stanza: TestStanza;
+  readonly stanza: AnyTestStanza;
   /** The fixture's primary when absent. */
   readonly server?: Pick<Server, "pgdata" | "connection">;
   /** Few files that are packed fast, for tests that are not about the files: pgBackRest's default is a file for each. */
@@ -60,7 +66,9 @@ export class PgbackrestFixture {
   readonly #copies = new Map<string, Promise<string>>();
 
   /** A stanza that nothing has used, under a name that holds no locks of another, in one repository unless told otherwise. */
-  newStanza(repositories: readonly TestRepository[] = [this.newRepository()]): TestStanza {
+  newStanza(): TestStanza;
+  newStanza<R extends AnyTestRepository>(repositories: readonly R[]): TestStanza<R>;
+  newStanza(repositories: readonly AnyTestRepository[] = [this.newRepository()]): AnyTestStanza {
     return { name: `main-${++this.#stanzas}`, repositories };
   }
 
@@ -107,15 +115,10 @@ export class PgbackrestFixture {
   }
 
   /** The same stanza for the product's own code. */
-  stanzaConfig({ name, repositories }: TestStanza, over: Partial<StanzaConfig> = {}): StanzaConfig {
+  stanzaConfig({ name, repositories }: AnyTestStanza, over: Partial<StanzaConfig> = {}): StanzaConfig {
     return {
       stanza: name,
-      repositories: repositories.map(({ minio, path }, index): S3Repository => {
-        const { bucket } = minio.config();
-        const authority = minio.ca === undefined ? {} : { ca: minio.ca };
-        const where = { bucket, endpoint: minio.endpoint, region: minioRegion, path, uriStyle: "path" } as const;
-        return { type: "s3", key: index + 1, verifyTls: true, ...where, ...authority };
-      }),
+      repositories: repositories.map((repository, index) => configOf(repository, index + 1)),
       credentials: { kind: "repositories", each: repositories.map(credentialsOf) },
       processMax: 2,
       archive: { async: false, getQueueBytes: 128 * 1024 * 1024 },
@@ -143,42 +146,12 @@ export class PgbackrestFixture {
     return copy;
   }
 
-  async #variables(
-    { minio, path, passphrase }: TestRepository,
-    index: number,
-    isQuick: boolean,
-  ): Promise<[string, string][]> {
-    const { bucket } = minio.config();
-    const { accessKeyId, secretAccessKey } = credentialsOf({ minio });
-    const caFile = join(this.cluster.folder, `authority-${minio.port}.pem`);
-    await writeFile(caFile, minio.ca ?? "");
-    const variables = {
-      TYPE: "s3",
-      PATH: path,
-      S3_BUCKET: bucket,
-      S3_ENDPOINT: minio.endpoint,
-      S3_REGION: minioRegion,
-      S3_URI_STYLE: "path",
-      S3_KEY: accessKeyId,
-      S3_KEY_SECRET: secretAccessKey,
-      STORAGE_CA_FILE: caFile,
-      STORAGE_VERIFY_TLS: "y",
-      ...(isQuick && { BUNDLE: "y" }),
-      ...(passphrase !== undefined && { CIPHER_TYPE: "aes-256-cbc", CIPHER_PASS: passphrase }),
-    };
+  async #variables(repository: AnyTestRepository, index: number, isQuick: boolean): Promise<[string, string][]> {
+    const caFile = this.cluster.newPath("authority");
+    await writeFile(caFile, authorityOf(repository));
+    const variables = { ...variablesOf(repository), STORAGE_CA_FILE: caFile, ...(isQuick && { BUNDLE: "y" }) };
     return Object.entries(variables).map(([name, value]) => [`PGBACKREST_REPO${index + 1}_${name}`, value]);
   }
-}
-
-function credentialsOf({ minio, passphrase }: Pick<TestRepository, "minio" | "passphrase">) {
-  const { credentials } = minio.config();
-  if (credentials.kind !== "keys") throw new Error("MinIO was started with keys");
-  const { accessKeyId, secretAccessKey } = credentials;
-  return {
-    accessKeyId,
-    secretAccessKey,
-    ...(passphrase !== undefined && { passphrase }),
-  } satisfies RepositoryCredentials;
 }
 
 /** Registers the hooks of the test file. */

@@ -13,7 +13,7 @@ import type { Mutex } from "#kube/mutex.ts";
 import type { StanzaConfig } from "#repository/pgbackrest/config.ts";
 import { openPgbackrest, type Pgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
 import type { Server } from "./backup-cluster.ts";
-import { imageProgram, usePgbackrest, type PgbackrestFixture, type TestStanza } from "./pgbackrest-fixture.ts";
+import { imageProgram, usePgbackrest, type PgbackrestFixture, type AnyTestStanza } from "./pgbackrest-fixture.ts";
 
 export const never = new AbortController().signal;
 export const mib = 1024 * 1024;
@@ -43,7 +43,7 @@ export interface Side {
   /** As PostgreSQL does: asks for the file, and takes its mark away when that went well. */
   archive(name: string, call?: Partial<ArchiveCall>): Promise<void>;
   /** The same with other settings of the Stanza; `before` is told of it before those who use the old ones. */
-  reopen(stanza: TestStanza, config?: Partial<StanzaConfig>, before?: (next: Side) => void): Promise<Side>;
+  reopen(stanza: AnyTestStanza, config?: Partial<StanzaConfig>, before?: (next: Side) => void): Promise<Side>;
   fetch(name: string, mode?: FetchMode, signal?: AbortSignal): Promise<string>;
 }
 
@@ -76,7 +76,7 @@ export class WalFixture {
     for (const name of names) await writeFile(join(marks, `${name}.ready`), "");
   }
 
-  async side(stanza: TestStanza, options: SideOptions = {}): Promise<Side> {
+  async side(stanza: AnyTestStanza, options: SideOptions = {}): Promise<Side> {
     const { server = this.primary, mutex = freeMutex, callMsMax } = options;
     const { pgdata, connection } = server;
     const scratch = options.scratch ?? (await mkdtemp(join(tmpdir(), "holdfast-sidecar-")));
@@ -94,7 +94,7 @@ export class WalFixture {
     onTestFinished(() => archiver.close(AbortSignal.timeout(1)));
     const commands: string[] = [];
     const open = async (
-      opened: TestStanza,
+      opened: AnyTestStanza,
       config: Partial<StanzaConfig>,
       superseded: AbortController,
     ): Promise<Side> => {

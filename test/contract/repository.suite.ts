@@ -34,20 +34,61 @@ export interface TestArchive {
 
 const signal = AbortSignal.timeout(900_000);
 
+/** Of the port, what needs no backup. */
+export function walSuite(open: () => Promise<TestArchive>): void {
+  it("has nothing of a server that never archived", async () => {
+    const { repository, server } = await open();
+    const wanted = ["000000010000000000000001", "00000002.history"];
+    expect(await repository.servers({ signal })).toEqual([]);
+    expect(await repository.catalog(server, { signal })).toEqual({ server, backups: [], unreadable: [] });
+    expect(await repository.newestWal(server, { signal })).toBeUndefined();
+    expect(await repository.owner(server, { signal })).toBeUndefined();
+    expect(await repository.missingFiles(server, wanted, { signal })).toEqual(wanted);
+    expect(await repository.historyTimelines(server, { signal })).toEqual([]);
+    expect(await repository.history(server, 2, { signal })).toBeUndefined();
+    expect(await repository.contents(server, "20260101-000000F", { signal })).toEqual({ hasData: false });
+  });
+
+  it("names the segments that are missing, and no other", async () => {
+    const archive = await open();
+    const { repository, server } = archive;
+    await archive.begin();
+    const first = await writeSegment(archive);
+    const middle = await writeSegment(archive);
+    const last = await writeSegment(archive);
+    const range = { first, last, segmentBytes: defaultSegmentBytes };
+    expect(await repository.missingSegments(server, range, { signal })).toEqual({ names: [], count: 0 });
+    await archive.loseSegment(middle);
+    expect(await repository.missingSegments(server, range, { signal })).toEqual({ names: [middle], count: 1 });
+    const after = nextSegment(last, defaultSegmentBytes);
+    const wanted = [first, middle, last, after, "00000007.history"];
+    expect(await repository.missingFiles(server, wanted, { signal })).toEqual([middle, after, "00000007.history"]);
+    // The end of the next 4 GiB: through several folders of the archive.
+    const far = parseSegmentName(`${first.slice(0, 15)}9${first.slice(16)}`)!;
+    const wide = await repository.missingSegments(server, { ...range, last: far }, { signal });
+    expect(wide.count).toBe(9 * 256 + 1 - 2);
+    expect(wide.names).toHaveLength(100);
+    expect(wide.names.slice(0, 2)).toEqual([middle, after]);
+  });
+
+  it("reads the histories of timelines", async () => {
+    const archive = await open();
+    const { repository, server } = archive;
+    await archive.begin();
+    await archive.putHistory(2, "1\t0/3000000\tno recovery target specified\n");
+    await archive.putHistory(10, "1\t0/3000000\tno recovery target specified\n2\t0/5000028\tbefore noon\n");
+    expect(await repository.historyTimelines(server, { signal })).toEqual([2, 10]);
+    expect(await repository.history(server, 10, { signal })).toEqual([
+      { timeline: 1, lsn: 0x3000000n, reason: "no recovery target specified" },
+      { timeline: 2, lsn: 0x5000028n, reason: "before noon" },
+    ]);
+    expect(await repository.history(server, 3, { signal })).toBeUndefined();
+  });
+}
+
 export function repositorySuite(name: string, open: () => Promise<TestArchive>): void {
   describe(`repository: ${name}`, () => {
-    it("has nothing of a server that never archived", async () => {
-      const { repository, server } = await open();
-      const wanted = ["000000010000000000000001", "00000002.history"];
-      expect(await repository.servers({ signal })).toEqual([]);
-      expect(await repository.catalog(server, { signal })).toEqual({ server, backups: [], unreadable: [] });
-      expect(await repository.newestWal(server, { signal })).toBeUndefined();
-      expect(await repository.owner(server, { signal })).toBeUndefined();
-      expect(await repository.missingFiles(server, wanted, { signal })).toEqual(wanted);
-      expect(await repository.historyTimelines(server, { signal })).toEqual([]);
-      expect(await repository.history(server, 2, { signal })).toBeUndefined();
-      expect(await repository.contents(server, "20260101-000000F", { signal })).toEqual({ hasData: false });
-    });
+    walSuite(open);
 
     it("lists finished backups, oldest first, with where they begin and end", async () => {
       const archive = await open();
@@ -96,42 +137,6 @@ export function repositorySuite(name: string, open: () => Promise<TestArchive>):
       const { windowFrom, latestTargetTime } = recoveryWindow({ catalog, newestWal: newest });
       expect(windowFrom).toEqual(catalog.backups[0]!.endTime);
       expect(latestTargetTime! >= windowFrom!).toBe(true);
-    });
-
-    it("names the segments that are missing, and no other", async () => {
-      const archive = await open();
-      const { repository, server } = archive;
-      await archive.begin();
-      const first = await writeSegment(archive);
-      const middle = await writeSegment(archive);
-      const last = await writeSegment(archive);
-      const range = { first, last, segmentBytes: defaultSegmentBytes };
-      expect(await repository.missingSegments(server, range, { signal })).toEqual({ names: [], count: 0 });
-      await archive.loseSegment(middle);
-      expect(await repository.missingSegments(server, range, { signal })).toEqual({ names: [middle], count: 1 });
-      const after = nextSegment(last, defaultSegmentBytes);
-      const wanted = [first, middle, last, after, "00000007.history"];
-      expect(await repository.missingFiles(server, wanted, { signal })).toEqual([middle, after, "00000007.history"]);
-      // The end of the next 4 GiB: through several folders of the archive.
-      const far = parseSegmentName(`${first.slice(0, 15)}9${first.slice(16)}`)!;
-      const wide = await repository.missingSegments(server, { ...range, last: far }, { signal });
-      expect(wide.count).toBe(9 * 256 + 1 - 2);
-      expect(wide.names).toHaveLength(100);
-      expect(wide.names.slice(0, 2)).toEqual([middle, after]);
-    });
-
-    it("reads the histories of timelines", async () => {
-      const archive = await open();
-      const { repository, server } = archive;
-      await archive.begin();
-      await archive.putHistory(2, "1\t0/3000000\tno recovery target specified\n");
-      await archive.putHistory(10, "1\t0/3000000\tno recovery target specified\n2\t0/5000028\tbefore noon\n");
-      expect(await repository.historyTimelines(server, { signal })).toEqual([2, 10]);
-      expect(await repository.history(server, 10, { signal })).toEqual([
-        { timeline: 1, lsn: 0x3000000n, reason: "no recovery target specified" },
-        { timeline: 2, lsn: 0x5000028n, reason: "before noon" },
-      ]);
-      expect(await repository.history(server, 3, { signal })).toBeUndefined();
     });
 
     it("shows what a recovery can reach", async () => {
