@@ -45,7 +45,7 @@ const makeMsMax = 45_000;
 /** Longer than a short piece of work of another holder; a backup takes hours. */
 const mutexMsMax = 5_000;
 
-/** Throws ArchiveError "ForeignArchive", "ExpectedEmptyArchive", "LocalFile" or "Unavailable", and PgbackrestError. */
+/** Throws ArchiveError "ForeignArchive", "ExpectedEmptyArchive", "StoreRefused", "LocalFile" or "Unavailable", and PgbackrestError. */
 export async function prepareStanza(options: PrepareOptions): Promise<PreparedStanza> {
   const control = await readControl(options);
   const { observed, plan } = await look(control, options);

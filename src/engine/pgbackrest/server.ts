@@ -1,6 +1,7 @@
 // What a backup by pgBackRest asks PostgreSQL beforehand. pgBackRest opens sessions of its own.
 import { connectPostgres, type ConnectionOptions } from "#postgres/connection.ts";
 import { isSupportedMajor, majorOf, unsupportedMajor } from "#postgres/version.ts";
+import { unsupportedByImage } from "#repository/pgbackrest/version.ts";
 import { BackupError } from "../backup/errors.ts";
 
 export interface PrimaryFacts {
@@ -28,12 +29,20 @@ export async function readPrimaryFacts(connection: ConnectionOptions, signal: Ab
         },
       );
     }
-    const major = majorOf(Number(row["version"]));
-    if (!isSupportedMajor(major)) throw new BackupError("Unsupported", unsupportedMajor(major));
+    requireMajor(Number(row["version"]));
     return { clusterBytes: Number(row["cluster_bytes"]), segmentBytes: Number(row["segment_bytes"]) };
   } finally {
     await session.close();
   }
+}
+
+/** Admission has said so of a Cluster whose version it could tell; an image by its digest alone shows it only here. */
+export function requireMajor(versionNumber: number): void {
+  const major = majorOf(versionNumber);
+  if (!isSupportedMajor(major)) throw new BackupError("Unsupported", unsupportedMajor(major));
+  const message = unsupportedByImage(major);
+  if (message !== undefined)
+    throw new BackupError("Unsupported", message, { hint: `use an ObjectStore, or PostgreSQL ${major - 1}` });
 }
 
 const factsQuery = `

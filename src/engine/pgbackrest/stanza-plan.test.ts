@@ -54,6 +54,19 @@ describe("a stanza", () => {
   });
 });
 
+describe("a stanza for a PostgreSQL that is newer than the image's pgBackRest", () => {
+  it("is refused with the pgBackRest that it needs, whether or not a repository answers", () => {
+    const refusal = {
+      kind: "refuse",
+      error: "StoreRefused",
+      message: "PostgreSQL 18 in a Stanza needs pgBackRest 2.57, and the image has 2.55",
+      hint: "use an ObjectStore, or PostgreSQL 17",
+    };
+    for (const state of ["NoStanza", "Unreachable"] as const)
+      expect(plan([repository(1, state)], [], { pgVersion: 18 })).toEqual(refusal);
+  });
+});
+
 describe("a stanza of another database system", () => {
   it("is upgraded when the mark says that it is the same Cluster's, and its PostgreSQL is newer now", () => {
     const owner = { systemId: "5", cluster, since };

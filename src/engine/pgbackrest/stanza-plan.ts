@@ -3,6 +3,7 @@
 import type { OwnerMark } from "#repository/barman/owner.ts";
 import { databasesOf, type DatabaseInfo, type PgbackrestInfo } from "#repository/pgbackrest/info-json.ts";
 import { isTrusted } from "#repository/pgbackrest/repository-state.ts";
+import { unsupportedByImage } from "#repository/pgbackrest/version.ts";
 import type { ArchiveErrorKind } from "../archive/errors.ts";
 import type { ClusterIdentity } from "../archive/owner-guard.ts";
 
@@ -28,7 +29,15 @@ export type StanzaPlan =
   | { readonly kind: "refuse"; readonly error: ArchiveErrorKind; readonly message: string; readonly hint: string };
 
 export function planStanza(observed: ObservedStanza): StanzaPlan {
-  const { info, checkEmpty, skipCheck } = observed;
+  const { info, pgVersion, checkEmpty, skipCheck } = observed;
+  const message = unsupportedByImage(pgVersion);
+  if (message !== undefined)
+    return {
+      kind: "refuse",
+      error: "StoreRefused",
+      message,
+      hint: `use an ObjectStore, or PostgreSQL ${pgVersion - 1}`,
+    };
   const answered = info.repositories.filter(({ state }) => isTrusted(state));
   if (answered.length === 0) {
     const said = info.repositories.map(({ key, status }) => `repository ${key}: ${status.message}`);
