@@ -29,7 +29,7 @@ const warnedExamples: Readonly<Record<string, readonly string[]>> = {
   "BackupSchedule backupschedule.yaml": ["spec.schedules[0].cron: 5 fields, minutes first; next run "],
   "BackupSchedule backupschedule-stanza.yaml": ["spec.schedules[0].cron: 5 fields", "spec.schedules[1].cron: 5 fields"],
   "Stanza recovery-stanza.yaml": ["spec.retention.mode: is Preview"],
-  "Stanza stanza.yaml": ["spec.retention.mode: is Preview"],
+  "Stanza stanza.yaml": ["repositories 1 and 2 are on one endpoint", "spec.retention.mode: is Preview"],
 };
 
 /** Every file of the folder, stores first, so that those who name one find it. */

@@ -280,6 +280,45 @@ describe("a Stanza is accepted with a word", () => {
       [".verifyTLS: is false", ".endpointCA: has no effect", "Preview"],
     ],
     [
+      "that has all its repositories on one endpoint, however it is written",
+      spec({
+        s3Repositories: [
+          { ...s3, ...full },
+          { ...s3, ...full, repoPath: "/2", endpoint: "https://minio:9000" },
+          { ...s3, ...full, bucket: "other", endpoint: "minio:9000/" },
+        ],
+      }),
+      ["spec.stanzaConfiguration: repositories 1, 2 and 3 are on one endpoint: they are lost together", "Preview"],
+    ],
+    [
+      "that has one of three elsewhere, and two of Azure's by path",
+      spec({
+        s3Repositories: [{ ...s3, ...full }],
+        azureRepositories: ["account1", "account2"].map((account) => ({
+          ...azure,
+          ...full,
+          account,
+          endpoint: "azurite:10000",
+          uriStyle: "path",
+        })),
+      }),
+      ["repositories 2 and 3 are on one endpoint", "Preview"],
+    ],
+    [
+      "that has them in two regions of Amazon, and in two of Azure's accounts",
+      spec({
+        s3Repositories: ["eu-west-3", "eu-central-1"].map((region) => ({
+          ...s3,
+          ...full,
+          repoPath: `/${region}`,
+          endpoint: `s3.${region}.amazonaws.com`,
+          region,
+        })),
+        azureRepositories: ["account1", "account2"].map((account) => ({ ...azure, ...full, account })),
+      }),
+      ["Preview"],
+    ],
+    [
       "that drops WAL",
       spec({ s3Repositories: [{ ...s3, ...full }], archive: { pushQueueMax: "1GiB" } }),
       [".pushQueueMax: WAL beyond it is dropped", "Preview"],

@@ -2,7 +2,7 @@
 // say the same.
 import { isObjectName } from "#api/names.ts";
 import type { StanzaSpec } from "./config.ts";
-import { repositoryPlaces } from "./location.ts";
+import { failureDomains, repositoryPlaces } from "./location.ts";
 import { azureProblems, repositoryWarnings, s3Problems } from "./repository-spec.ts";
 import { parseSize, sizeMax } from "./size.ts";
 import type { SpecProblem } from "./spec-problem.ts";
@@ -35,6 +35,7 @@ export function stanzaWarnings(spec: StanzaSpec): readonly string[] {
     ...azureRepositories.flatMap((repository, index) =>
       repositoryWarnings(repository, at(`azureRepositories[${index}]`)),
     ),
+    ...sameDomainWarnings(spec),
     ...(archive.pushQueueMax === undefined
       ? []
       : [`${at("archive.pushQueueMax")}: WAL beyond it is dropped, and no moment after the gap can be restored`]),
@@ -76,6 +77,18 @@ function placeProblems(spec: StanzaSpec): SpecProblem[] {
     const message = `the same place as ${fieldOf(first)}`;
     return [{ field: at(`${fieldOf(index)}.repoPath`), message, hint: "write another bucket or path" }];
   });
+}
+
+/** More than one repository is for the day on which one is lost. */
+function sameDomainWarnings(spec: StanzaSpec): string[] {
+  const domains = failureDomains(spec, "");
+  const together = [...new Set(domains)].flatMap((domain) => {
+    const numbers = domains.flatMap((other, index) => (domain !== undefined && other === domain ? [index + 1] : []));
+    return numbers.length > 1 ? [`${numbers.slice(0, -1).join(", ")} and ${numbers.at(-1)}`] : [];
+  });
+  return together.map(
+    (numbers) => `spec.stanzaConfiguration: repositories ${numbers} are on one endpoint: they are lost together`,
+  );
 }
 
 function archiveProblems({ archive = {} }: Configuration): SpecProblem[] {
