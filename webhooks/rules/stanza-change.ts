@@ -128,10 +128,22 @@ function membershipWarnings(before: readonly Repository[], after: readonly Repos
 /** What is enforced already removes at its next run. */
 function shrinkWarnings(was: Repository, now: Repository): string[] {
   const [before, after] = [was.written.retentionPolicy ?? {}, now.written.retentionPolicy ?? {}];
-  return (["full", "diff", "archive"] as const).flatMap((name) => {
+  return (["full", "diff", "archive", "history"] as const).flatMap((name) => {
     const [from, to] = [before[name], after[name]];
-    if (to === undefined || (from !== undefined && from <= to)) return [];
-    const than = from === undefined ? "" : ` instead of ${from}`;
-    return [`${now.field}.retentionPolicy.${name}: keeps ${to}${than}: the next run removes what is beyond`];
+    const [counted, counts] = [unitOf(name, before), unitOf(name, after)];
+    // Seven days and seven backups cannot be compared, so that is told as well.
+    if (to === undefined || (from !== undefined && from <= to && counted === counts)) return [];
+    const than = from === undefined ? "" : ` instead of ${from}${counted === counts ? "" : ` ${counted}`}`;
+    const kept = counted === counts && name !== "history" ? `${to}` : `${to} ${counts}`;
+    return [`${now.field}.retentionPolicy.${name}: keeps ${kept}${than}: the next run removes what is beyond`];
   });
+}
+
+type Retention = NonNullable<Written["retentionPolicy"]>;
+
+/** What a number of the policy counts. */
+function unitOf(name: "full" | "diff" | "archive" | "history", { fullType, archiveType }: Retention): string {
+  if (name === "history") return "days of manifests";
+  if (name === "archive") return `${archiveType ?? "full"} backups with their WAL`;
+  return name === "full" && fullType === "time" ? "days" : "backups";
 }

@@ -201,6 +201,26 @@ describe("a Stanza that a Cluster archives to", () => {
     ]);
   });
 
+  it.each<[string, Fields, Fields, string | undefined]>([
+    ["days instead of backups", { full: 7 }, { full: 7, fullType: "time" }, "full: keeps 7 days instead of 7 backups:"],
+    ["backups instead of days", { full: 7, fullType: "time" }, { full: 8 }, "full: keeps 8 backups instead of 7 days:"],
+    ["fewer days", { full: 9, fullType: "time" }, { full: 7, fullType: "time" }, "full: keeps 7 instead of 9:"],
+    ["the same in more words", { full: 7 }, { full: 7, fullType: "count" }, undefined],
+    ["a history that ends", {}, { history: 30 }, "history: keeps 30 days of manifests: the next run"],
+    ["a shorter history", { history: 90 }, { history: 0 }, "history: keeps 0 days of manifests instead of 90:"],
+    ["a history without end", { history: 90 }, {}, undefined],
+    [
+      "the WAL of smaller backups",
+      { full: 2, archive: 2 },
+      { full: 2, archive: 2, archiveType: "incr" },
+      "archive: keeps 2 incr backups with their WAL instead of 2 full backups with their WAL:",
+    ],
+  ])("is told when what is enforced keeps %s", (_, before, after, said) => {
+    const enforcing = (policy: Fields): Given => ({ s3: [inS3("/pg", { retentionPolicy: policy })], mode: "Enforce" });
+    const told = change(enforcing(before), enforcing(after)).warnings.filter((text) => text.includes("the next run"));
+    expect(told).toEqual(said === undefined ? [] : [expect.stringContaining(`retentionPolicy.${said}`)]);
+  });
+
   it("cannot be deleted, but with its namespace", () => {
     const deletion = (namespaceIsTerminating: boolean) => judgeStanzaDeletion({ archivers, namespaceIsTerminating });
     expect(told(deletion(false))).toEqual(["metadata.name: Cluster pg archives to this Stanza"]);
