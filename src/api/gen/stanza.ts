@@ -312,7 +312,7 @@ export interface Stanza {
        */
       startFast?: boolean;
       /**
-       * Compare files by checksum instead of time and size in a backup and in a restore.
+       * Compare files by checksum instead of time and size in a backup; a restore fills an empty directory.
        */
       delta?: boolean;
       /**
