@@ -277,11 +277,11 @@ export interface Stanza {
          */
         pushQueueMax?: string;
         /**
-         * How much WAL is fetched ahead while a database recovers; 128MiB when absent.
+         * How much WAL is fetched ahead while a database recovers, in the pod's scratch volume: at most 256MiB, and no more segments than `processMax`; 128MiB when absent.
          */
         getQueueMax?: string;
         /**
-         * A volume of its own for what archiving keeps beside the database; when absent, an emptyDir of at most 1Gi.
+         * A volume of its own for the small status files of asynchronous archiving; when absent, an emptyDir of at most 1Gi.
          */
         spool?: {
           /**

@@ -341,9 +341,14 @@ describe("a Stanza is accepted with a word", () => {
       ],
     ],
     [
-      "that fetches more than it has room for",
-      spec({ s3Repositories: [{ ...s3, ...full }], archive: { getQueueMax: "2GiB" } }),
-      [".getQueueMax: more than the spool volume holds, 1Gi", "Preview"],
+      "that would fetch more ahead than is ever held",
+      spec({ s3Repositories: [{ ...s3, ...full }], archive: { getQueueMax: "257MiB", spool: { size: "5Gi" } } }),
+      [".getQueueMax: no more than 256MiB is fetched ahead, and no more segments than processMax", "Preview"],
+    ],
+    [
+      "that may fetch ahead as much as is held, whatever the spool holds",
+      spec({ s3Repositories: [{ ...s3, ...full }], archive: { getQueueMax: "256MiB", spool: { size: "64Mi" } } }),
+      ["Preview"],
     ],
   ])("%s", (_, given, said) => {
     const warnings = stanzaWarnings(given);

@@ -39,7 +39,7 @@ export function stanzaWarnings(spec: StanzaSpec): readonly string[] {
     ...(archive.pushQueueMax === undefined
       ? []
       : [`${at("archive.pushQueueMax")}: WAL beyond it is dropped, and no moment after the gap can be restored`]),
-    ...spoolWarnings(archive),
+    ...aheadWarnings(archive),
     ...variableWarnings(customEnvVar),
     ...retentionWarnings(spec),
   ];
@@ -108,13 +108,14 @@ function archiveProblems({ archive = {} }: Configuration): SpecProblem[] {
   return problems;
 }
 
-/** The volume that is there when none is asked for. */
-const spoolDefault = "1Gi";
+/** As much as the sidecar holds of any archive: it shares its scratch volume with PostgreSQL. */
+const aheadMax = "256MiB";
 
-function spoolWarnings({ getQueueMax, spool }: NonNullable<Configuration["archive"]>): string[] {
-  const room = spool?.size ?? spoolDefault;
-  if (getQueueMax === undefined || parseSize(getQueueMax) <= parseSize(`${room}B`)) return [];
-  return [`${at("archive.getQueueMax")}: more than the spool volume holds, ${room}: write a larger archive.spool.size`];
+function aheadWarnings({ getQueueMax }: NonNullable<Configuration["archive"]>): string[] {
+  if (getQueueMax === undefined || parseSize(getQueueMax) <= parseSize(aheadMax)) return [];
+  return [
+    `${at("archive.getQueueMax")}: no more than ${aheadMax} is fetched ahead, and no more segments than processMax`,
+  ];
 }
 
 /** Where pgBackRest's option compress-level ends, by compress-type. */
