@@ -235,7 +235,7 @@ export const acceptedObjects: readonly Accepted[] = [
         customEnvVar: { PGBACKREST_IO_TIMEOUT: "120", PGBACKREST_REPO2_BUNDLE: "y" },
       },
     },
-    ["pushQueueMax: WAL beyond it is dropped", "spec.retention.mode: is Preview"],
+    ["pushQueueMax: WAL beyond it is given up", "spec.retention.mode: is Preview"],
   ),
   stanza(
     "a Stanza with what is Holdfast's own, and retention enforced",

@@ -155,7 +155,7 @@ const meanings: readonly RefusedSpec[] = [
   inAzure("no login", { secretRef: undefined }, "secretRef.keyReference", "=no login"),
   inAzure("an account's address", { account: "a.blob.core.windows.net" }, "account"),
   inAzure("a container in capitals", { container: "Backups" }, "container"),
-  configured("a queue of nothing", { archive: { pushQueueMax: "0B" } }, "archive.pushQueueMax", "=dropped"),
+  configured("a queue of nothing", { archive: { pushQueueMax: "0B" } }, "archive.pushQueueMax", "=given up"),
   configured("a level of bz2 that there is not", { compressConfig: { type: "bz2", level: 0 } }, "compressConfig.level"),
   configured("a level of nothing", { compressConfig: { type: "none", level: 1 } }, "compressConfig.level"),
   beside("a full every 2000 years", { backup: { fullEvery: "99999w" } }, "backup.fullEvery"),

@@ -273,7 +273,7 @@ export interface Stanza {
          */
         async?: boolean;
         /**
-         * When more WAL than this waits, pgBackRest drops it and the archive has a gap, which is told, and mended by a new full backup. Never set by default; better is a pg_wal volume that is large enough.
+         * When more WAL than this waits, Holdfast gives it up, only in the repository that does not take it; the gap there is told, and mended by a new full backup. Never set by default; better is a pg_wal volume that is large enough.
          */
         pushQueueMax?: string;
         /**

@@ -24,7 +24,7 @@ export interface StanzaDeps {
 
 export type StanzaSource = StoreSource<StanzaConfig, Pgbackrest>;
 
-/** Where the injection mounts the spool's volume, for a Stanza that archives asynchronously. */
+/** Where the injection mounts the spool's volume in every pod and job of a Cluster that names a Stanza. */
 const spoolVolume = "/spool";
 
 /** A folder that WAL status files may be written to. */

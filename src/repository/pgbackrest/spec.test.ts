@@ -203,9 +203,13 @@ describe("a Stanza is refused", () => {
     [
       "with a queue of nothing",
       spec({ archive: { pushQueueMax: "0B" } }),
-      "archive.pushQueueMax: every WAL file would be dropped",
+      "archive.pushQueueMax: WAL would be given up whenever a repository fails",
     ],
-    ["with a queue of 0GiB", spec({ archive: { pushQueueMax: "0GiB" } }), "archive.pushQueueMax: every WAL file"],
+    [
+      "with a queue of 0GiB",
+      spec({ archive: { pushQueueMax: "0GiB" } }),
+      "archive.pushQueueMax: WAL would be given up",
+    ],
     [
       "with a queue beyond counting",
       spec({ archive: { pushQueueMax: "999999TiB" } }),
@@ -319,9 +323,9 @@ describe("a Stanza is accepted with a word", () => {
       ["Preview"],
     ],
     [
-      "that drops WAL",
+      "that gives WAL up",
       spec({ s3Repositories: [{ ...s3, ...full }], archive: { pushQueueMax: "1GiB" } }),
-      [".pushQueueMax: WAL beyond it is dropped", "Preview"],
+      [".pushQueueMax: WAL beyond it is given up in a repository that does not take it", "Preview"],
     ],
     [
       "with variables that change nothing",

@@ -38,7 +38,9 @@ export function stanzaWarnings(spec: StanzaSpec): readonly string[] {
     ...sameDomainWarnings(spec),
     ...(archive.pushQueueMax === undefined
       ? []
-      : [`${at("archive.pushQueueMax")}: WAL beyond it is dropped, and no moment after the gap can be restored`]),
+      : [
+          `${at("archive.pushQueueMax")}: WAL beyond it is given up in a repository that does not take it, which then restores no moment after the gap`,
+        ]),
     ...aheadWarnings(archive),
     ...variableWarnings(customEnvVar),
     ...retentionWarnings(spec),
@@ -98,7 +100,11 @@ function archiveProblems({ archive = {} }: Configuration): SpecProblem[] {
     problems.push({ field: at(`archive.${field}`), message, hint });
   };
   if (pushQueueMax !== undefined && parseSize(pushQueueMax) === 0)
-    add("pushQueueMax", "every WAL file would be dropped", "leave it out, or write what pg_wal has room for");
+    add(
+      "pushQueueMax",
+      "WAL would be given up whenever a repository fails",
+      "leave it out, or write what pg_wal has room for",
+    );
   if (pushQueueMax !== undefined && parseSize(pushQueueMax) > sizeMax)
     add("pushQueueMax", "more than pgBackRest can count", "at most 4PiB");
   if (getQueueMax !== undefined && parseSize(getQueueMax) > sizeMax)
