@@ -7,6 +7,7 @@ import type { Check } from "#store/check.ts";
 import { openStore } from "#store/open.ts";
 import { preflight } from "#store/preflight.ts";
 import type { OpenedStanza } from "./observe.ts";
+import { inStanzaWords } from "./stanza-words.ts";
 import { tryAzure } from "./try-azure.ts";
 
 /** It is looked at again soon, so it may say early that a repository does not answer. */
@@ -26,7 +27,7 @@ export async function tryRepository(
   const store = await openStore({ ...storeConfigOf(repository, credentials), namespace }, { policy, signal });
   try {
     const checks = await preflight(store, { key: file, signal });
-    return checks.map((check) => ({ ...check, message: check.message.replaceAll("endpointURL", "endpoint") }));
+    return checks.map((check) => ({ ...check, message: inStanzaWords(check.message) }));
   } finally {
     store.close();
   }
