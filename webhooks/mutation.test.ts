@@ -33,7 +33,7 @@ describe("a CNPG Backup into a Stanza", () => {
   it("is sent there with a word when it asks for a standby", () => {
     const { patch, warnings } = mutate(request({ ...ours, target: "prefer-standby" }), facts);
     expect(patch).toEqual(toPrimary);
-    expect(warnings).toEqual(["spec.target: is set to primary: Stanza main is backed up to from nowhere else"]);
+    expect(warnings).toEqual(["spec.target: is set to primary: Holdfast reads no standby for Stanza main"]);
   });
 
   it.each<[string, AdmissionRequest]>([

@@ -1,5 +1,5 @@
 // What is changed of an object on its way into the API server: a CNPG Backup by this plugin of a Cluster that archives to a
-// Stanza is sent to the primary, because pgBackRest backs up from nowhere else and CloudNativePG prefers a standby. Pure.
+// Stanza is sent to the primary, because Holdfast reads the primary for it and CloudNativePG prefers a standby. Pure.
 import { decodeBackup } from "#cnpg/backup.ts";
 import { pluginName } from "#cnpg/plugin-config.ts";
 import type { Facts } from "./facts.ts";
@@ -21,6 +21,6 @@ export function mutate(request: AdmissionRequest, facts: Pick<Facts, "destinatio
     warnings:
       spec.target === undefined
         ? []
-        : [`spec.target: is set to primary: Stanza ${destination.name} is backed up to from nowhere else`],
+        : [`spec.target: is set to primary: Holdfast reads no standby for Stanza ${destination.name}`],
   };
 }

@@ -30,9 +30,9 @@ describe("what is asked of a backup", () => {
     expect(judge({ selectedRepository: 3 }, { kind: "Stanza", name: "later" })).toEqual([]);
   });
 
-  it("is told that pgBackRest reads the primary", () => {
+  it("is told that the primary is read into a Stanza", () => {
     expect(judgeAsked({ target: "prefer-standby" }, "spec", stanza).warnings).toEqual([
-      "spec.target: the primary is read all the same: pgBackRest backs up from nowhere else",
+      "spec.target: the primary is read all the same: Holdfast reads no standby for a Stanza",
     ]);
     expect(judgeAsked({ target: "primary" }, "spec", stanza).warnings).toEqual([]);
     expect(judgeAsked({ target: "prefer-standby" }, "spec", store).warnings).toEqual([]);

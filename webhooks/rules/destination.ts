@@ -55,5 +55,5 @@ function stanzaProblems({ selectedRepository }: Asked, at: string, { name, repos
 
 const stanzaWarnings = ({ target }: Asked, at: string): readonly string[] =>
   target === "prefer-standby"
-    ? [`${at}.target: the primary is read all the same: pgBackRest backs up from nowhere else`]
+    ? [`${at}.target: the primary is read all the same: Holdfast reads no standby for a Stanza`]
     : [];

@@ -30,7 +30,7 @@ export interface Backup {
      */
     selectedRepository?: number;
     /**
-     * Which instance is read; the Cluster's own setting when absent.
+     * Which instance is read; the Cluster's own setting when absent. Into a Stanza it is always the primary.
      */
     target?: "primary" | "prefer-standby";
     /**

@@ -13,8 +13,8 @@ export interface PrimaryFacts {
 const factsTimeoutMs = 10 * 60_000;
 
 /**
- * Throws BackupError "Unsupported" on a standby: no version of pgBackRest can copy from one without a server of its own on
- * the primary. Nothing of tablespaces is refused here, since pgBackRest copies them.
+ * Throws BackupError "Unsupported" on a standby: pgBackRest copies from one only beside a TLS server of its own on the
+ * primary, which Holdfast does not run. Nothing of tablespaces is refused here, since pgBackRest copies them.
  */
 export async function readPrimaryFacts(connection: ConnectionOptions, signal: AbortSignal): Promise<PrimaryFacts> {
   const session = await connectPostgres({ applicationName: "holdfast-backup", ...connection }, signal);
