@@ -2,7 +2,7 @@
 import type { ObjectMeta } from "#kube/object.ts";
 
 /**
- * The row that stands for one database in a store: what its archive holds and to which moments it can be restored. Made by the operator, one for each server found in an ObjectStore.
+ * The row that stands for one database in a store: what its archive holds and to which moments it can be restored. Made by the operator, one for each server found in an ObjectStore and one for each Stanza whose stanza is there.
  */
 export interface Archive {
   apiVersion?: string;
@@ -31,11 +31,11 @@ export interface Archive {
       uid: string;
     };
     /**
-     * Folder of the database in the store.
+     * Folder of the database in the store; for a Stanza the name of the stanza.
      */
     serverName?: string;
     /**
-     * The living Cluster in this namespace that archives here, else the one that owner.json names.
+     * The living Cluster in this namespace that archives here, else the one that the store names: owner.json, in a Stanza the newest backup or the mark beside it.
      */
     cluster?: {
       /**
@@ -64,7 +64,7 @@ export interface Archive {
      */
     windowTo?: string;
     /**
-     * How many backups count for restore; those with status DONE do.
+     * How many backups count for restore: those with status DONE in an ObjectStore, in a Stanza those that pgBackRest lists and Holdfast has not marked as failed.
      */
     backups?: number;
     /**
