@@ -61,7 +61,7 @@ export interface Stanza {
           key: string;
         };
         /**
-         * The login; without it the instance metadata of EC2 is asked.
+         * The login; without it the instance metadata of EC2 is asked, and no role of a service account (IRSA).
          */
         secretRef?: {
           /**
