@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { conditionTypes, reasons } from "./conditions.ts";
@@ -22,6 +22,18 @@ describe("docs/conditions.md", () => {
     const rows = [...reasonTable.matchAll(/^\| `\w+` \|.*$/gm)].map(([row]) => row.split("|").slice(1, -1));
     expect(rows).toHaveLength(reasons.length);
     expect(rows.filter((cells) => cells.length !== 3 || cells.some((cell) => cell.trim() === ""))).toEqual([]);
+  });
+});
+
+describe("the list of reasons", () => {
+  it("has none that nothing gives", () => {
+    const root = join(import.meta.dirname, "../..");
+    const sources = globSync("{src,controllers,webhooks}/**/*.ts", {
+      cwd: root,
+      exclude: ["**/*.test.ts", "src/api/**"],
+    });
+    const code = sources.map((path) => readFileSync(join(root, path), "utf8")).join("\n");
+    expect(reasons.filter((reason) => !code.includes(`"${reason}"`))).toEqual([]);
   });
 });
 

@@ -62,7 +62,6 @@ export const reasons = [
   "PluginNotConfigured",
   "NotTheArchiver",
   "EngineError",
-  "NotInStore",
   "Queued",
   "Retrying",
   "DeadlineExceeded",
