@@ -1,6 +1,7 @@
 // What the sidecar says of its instance, for the InstanceReport: from the engine's memory and one cheap query. A fact that
 // cannot be had is left out, never made up.
 import { statfs } from "node:fs/promises";
+import { join } from "node:path";
 import type { InstanceEntry, Wishes } from "#engine/report/reporter.ts";
 import type { StanzaArchiverStatus } from "#engine/pgbackrest/archiver.ts";
 import type { Logger } from "#observe/logger.ts";
@@ -62,7 +63,8 @@ export function createReport({ surroundings, archiving, backup, restore, cancelB
     if (restore() === undefined && performance.now() - askedAt > roleEveryMs) await askRole(signal);
     const { lastArchived, lastFailure, failures, ready, gaps, warning } = archiving();
     const isFailing = lastFailure !== undefined && (lastArchived === undefined || lastFailure.at > lastArchived.at);
-    const disk = await statfs(surroundings.pgdata).catch(() => undefined);
+    // With walStorage it is a link to a volume of its own.
+    const disk = await statfs(join(surroundings.pgdata, "pg_wal")).catch(() => undefined);
     const running = backup();
     const restoring = restore();
     return {
