@@ -152,11 +152,24 @@ function redundant(
   const systems = new Set(repositories.flatMap(({ content }) => content?.systemId ?? []));
   if (systems.size > 1)
     return bad("Redundant", "RepositoryMismatch", "the repositories hold the stanza of different database systems");
+  const bare = repositories.filter((repository) => !hasFull(repository));
+  if (bare.length > 0)
+    return bad(
+      "Redundant",
+      "NoBackup",
+      bare
+        .map(({ key }) => `repository ${key} has no full backup: make one with selectedRepository: ${key}`)
+        .join("; "),
+    );
   const late = repositories.filter((repository) => isBehind(repository, newestBefore));
   if (late.length > 0)
     return bad("Redundant", "RepositoryBehind", `${named(late)} lacks WAL that another has: ${waits}`);
-  return good("Redundant", "every repository has the stanza and its newest WAL");
+  return good("Redundant", "every repository has a full backup and the newest WAL");
 }
+
+/** WAL alone restores nothing. */
+const hasFull = ({ content }: ObservedRepository): boolean =>
+  content?.catalog.backups.some(({ type, status }) => type === "full" && status === "done") ?? false;
 
 /** What another one had at the look before has had its time to arrive. */
 const isBehind = ({ content }: ObservedRepository, newestBefore: SegmentName | undefined): boolean =>

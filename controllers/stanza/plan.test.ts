@@ -109,6 +109,18 @@ describe("a Stanza", () => {
     expect(verdict(plan(looked(repository(1), repository(2))), "Redundant")).toMatchObject({ status: "True" });
   });
 
+  it("is not redundant while a repository has no full backup: the loss of the other would leave nothing to restore", () => {
+    const bare = repository(2, { state: "NoBackup", content: content([]) });
+    const failed = repository(2, { content: content([record("F", 2, { status: "failed" })]) });
+    for (const second of [bare, failed])
+      expect(verdict(plan(looked(repository(1), second)), "Redundant")).toEqual({
+        type: "Redundant",
+        status: "False",
+        reason: "NoBackup",
+        message: "repository 2 has no full backup: make one with selectedRepository: 2",
+      });
+  });
+
   it("tells when pg_wal is full while a repository is away, and only then", () => {
     const primary = report({ currentLSN: "0/4000000", freeBytes: 12 * 1024 ** 3 });
     const walBefore = { atMs: Date.parse("2026-11-21T11:58:30Z"), lsn: 0n };
@@ -126,7 +138,7 @@ describe("a Stanza", () => {
   });
 
   it("calls a repository late only when it lacks what another had at the look before", () => {
-    const late = repository(2, { content: content([], { newestWal: segment(7) }) });
+    const late = repository(2, { content: content([record("F", 2)], { newestWal: segment(7) }) });
     expect(verdict(plan(looked(repository(1), late)), "Redundant")).toMatchObject({ status: "True" });
     const row = (lastWal: string) => ({ key: 1, type: "s3", location: "s3://b/r1", state: "Ok", lastWal }) as const;
     const again = (lastWal: string) =>

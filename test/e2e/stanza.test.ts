@@ -148,8 +148,12 @@ describe("a Cluster with a Stanza", () => {
   it("takes a second repository while it runs, and is redundant then", async () => {
     await applyAll(namespace, [withRepositories(repositories)]);
     await archiveAll(await primaryOf(namespace, "pg"));
-    await untilCondition("Redundant", "True");
+    await until("the stanza to be in repository 2", 90_000, async () => {
+      return (await field(`stanzas/${stanza.metadata.name}`, ".status.repositories[1].state")) === "NoBackup";
+    });
+    expect(await condition("Redundant"), "without a backup in 2").toBe("False");
     await backUp("in-two", { selectedRepository: 2 });
+    await untilCondition("Redundant", "True");
     expect(await field("backups.holdfast.dev/in-two", ".status.type"), "there was none in 2").toBe("full");
     expect(await field("backups.holdfast.dev/in-two", ".status.selectedRepository")).toBe("2");
     await until("the Stanza to count all backups", 90_000, async () => {
