@@ -109,6 +109,7 @@ export function stanzaReconcile(deps: StanzaDeps): Reconcile {
       tryRepository: deps.tryRepository,
       openRepository: deps.repositoryOf,
       known: memory?.known,
+      lastRetention: carried(deps, stanza).retention?.lastRunTime,
       preflight: counts ? last : undefined,
       signal,
     });

@@ -3,26 +3,21 @@
 import { describeViolations } from "#api/violations.ts";
 import { validate } from "#api/gen/stanza.validator.js";
 import type { Stanza } from "#api/gen/stanza.ts";
-import { compareSegments, type SegmentName } from "#postgres/segment.ts";
+import { compareSegments } from "#postgres/segment.ts";
 import { catalogByRepository } from "#repository/pgbackrest/catalog.ts";
 import { locationOfRepository, type RepositoryConfig, type StanzaConfig } from "#repository/pgbackrest/config.ts";
-import { isPgbackrestError } from "#repository/pgbackrest/errors.ts";
 import { readInfo } from "#repository/pgbackrest/info.ts";
 import { databasesOf, type PgbackrestInfo } from "#repository/pgbackrest/info-json.ts";
 import { ownerOf } from "#repository/pgbackrest/owner.ts";
-import type { Pgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
 import type { NewestWal, Repository } from "#repository/repository.ts";
 import { withDeadline } from "#std/abort.ts";
 import type { Check, CheckName } from "#store/check.ts";
-import { isStoreError } from "#store/errors.ts";
 import { outOfTime, problemOf, type Problem } from "../opening-problem.ts";
-import type { ArchiveEnd, Look, ObservedRepository, RepositoryContent } from "./terms.ts";
+import { endOf, readEnd } from "./archive-end.ts";
+import { withContinuity } from "./continuity.ts";
+import type { Look, ObservedRepository, OpenedStanza, RepositoryContent } from "./terms.ts";
 
-export interface OpenedStanza {
-  readonly pgbackrest: Pgbackrest;
-  /** Another object after anything of the Stanza or its Secrets has changed. */
-  readonly config: StanzaConfig;
-}
+export type { OpenedStanza } from "./terms.ts";
 
 /** Sets pgBackRest up for a Stanza, with the Secrets as they are now. */
 export type OpenStanza = (stanza: Stanza, signal: AbortSignal) => Promise<OpenedStanza>;
@@ -59,6 +54,8 @@ export interface LookOptions {
   /** Of these repositories only. */
   readonly openRepository: (opened: OpenedStanza, only: readonly number[]) => Repository;
   readonly known: Known | undefined;
+  /** When retention ran last: it removes WAL. */
+  readonly lastRetention: string | undefined;
   /** The last one, while it is not too old to count. */
   readonly preflight: Preflight | undefined;
   readonly signal: AbortSignal;
@@ -68,8 +65,6 @@ export interface LookOptions {
 const limitMs = 50_000;
 /** For the answer of one repository. */
 const infoMs = 25_000;
-/** The end of the archive is read for its time: it is left open when that takes longer. */
-const endMs = 15_000;
 
 const nothing: Known = { contents: new Map() };
 
@@ -85,8 +80,11 @@ export async function lookAtStanza(stanza: Stanza, options: LookOptions): Promis
     const opened = await options.open(stanza, signal);
     const preflight = await tryAll(stanza, opened, options, signal);
     const info = await askThose(opened, preflight, signal);
-    const repositories = describe(opened.config, { info, preflight, known });
-    const newestWal = await readEnd(repositories, opened, { ...options, signal });
+    const described = describe(opened.config, { info, preflight, known });
+    const [repositories, newestWal] = await Promise.all([
+      withContinuity(described, opened, { lastRetention: options.lastRetention, signal }),
+      readEnd(described, opened, { ...options, signal }),
+    ]);
     const contents = repositories.flatMap(({ content }, index) =>
       content ? [[placeOf(opened.config, index), content] as const] : [],
     );
@@ -152,9 +150,14 @@ function describe(config: StanzaConfig, { info, preflight, known }: Described): 
     const said = answers.get(key);
     const state = said?.state ?? "Unknown";
     const catalog = said?.catalog;
+    const before = known.contents.get(placeOf(config, index));
+    const encrypted = config.credentials.each[index]?.passphrase !== undefined;
     const content = catalog
-      ? contentOf(info, { key, catalog, encrypted: config.credentials.each[index]?.passphrase !== undefined })
-      : known.contents.get(placeOf(config, index));
+      ? {
+          ...contentOf(info, { key, catalog, encrypted }),
+          ...(before?.continuity && { continuity: before.continuity }),
+        }
+      : before;
     return {
       key,
       type,
@@ -181,8 +184,11 @@ function contentOf(
   { key, catalog, encrypted }: Pick<RepositoryContent, "catalog" | "encrypted"> & { readonly key: number },
 ): RepositoryContent {
   const [database] = databasesOf(info, key);
-  const newestWal = info.archives
-    .filter(({ repositoryKey, databaseId }) => repositoryKey === key && databaseId === database?.id)
+  const archives = info.archives.filter(
+    ({ repositoryKey, databaseId }) => repositoryKey === key && databaseId === database?.id,
+  );
+  const firstWal = archives.flatMap(({ min }) => min ?? []).toSorted(compareSegments)[0];
+  const newestWal = archives
     .flatMap(({ max }) => max ?? [])
     .toSorted(compareSegments)
     .at(-1);
@@ -190,55 +196,8 @@ function contentOf(
     catalog,
     backups: info.backups.filter(({ repositoryKey }) => repositoryKey === key),
     encrypted,
+    ...(firstWal !== undefined && { firstWal }),
     ...(newestWal !== undefined && { newestWal }),
     ...(database?.systemId !== undefined && { systemId: database.systemId }),
   };
 }
-
-/** Of the whole archive, from one repository that has it. What cannot be read now is left as it was read before. */
-async function readEnd(
-  repositories: readonly ObservedRepository[],
-  opened: OpenedStanza,
-  { openRepository, known, signal }: LookOptions,
-): Promise<NewestWal | undefined> {
-  const before = known?.newestWal;
-  const filled = repositories.filter(({ isRead, content }) => isRead && content?.newestWal !== undefined);
-  if (filled.length === 0) return before;
-  try {
-    const limited = withDeadline(signal, endMs);
-    const repository = openRepository(
-      opened,
-      filled.map(({ key }) => key),
-    );
-    return await repository.newestWal(opened.config.stanza, { signal: limited, ...(before && { known: before }) });
-  } catch (error) {
-    signal.throwIfAborted();
-    const isMissed = isStoreError(error) || isPgbackrestError(error) || isTimeout(error);
-    if (!isMissed) throw error;
-    return before;
-  }
-}
-
-const isTimeout = (error: unknown): boolean => error instanceof Error && error.name === "TimeoutError";
-
-function endOf(
-  repositories: readonly ObservedRepository[],
-  newestWal: NewestWal | undefined,
-): { readonly end?: ArchiveEnd } {
-  const name = newestSegment(repositories);
-  if (name === undefined) return {};
-  return {
-    end: {
-      name,
-      ...(newestWal?.commitTime !== undefined && { commitTime: newestWal.commitTime }),
-      ...(newestWal?.name === name && { storedAt: newestWal.storedAt }),
-    },
-  };
-}
-
-/** The newest that any repository has. */
-const newestSegment = (repositories: readonly ObservedRepository[]): SegmentName | undefined =>
-  repositories
-    .flatMap(({ content }) => content?.newestWal ?? [])
-    .toSorted(compareSegments)
-    .at(-1);

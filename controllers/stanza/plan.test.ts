@@ -47,6 +47,7 @@ const content = (backups: readonly BackupRecord[], changes: Partial<RepositoryCo
   newestWal: segment(9),
   encrypted: true,
   systemId: "7",
+  continuity: { between: [], listedFor: "" },
   ...changes,
 });
 const repository = (key: number, changes: Partial<ObservedRepository> = {}): ObservedRepository => ({
@@ -192,6 +193,48 @@ describe("a Stanza", () => {
     expect(from([1])).toMatchObject({
       windowFrom: "2026-11-19T00:00:00Z",
       repositories: [{ windowFrom: "2026-11-19T00:00:00Z" }],
+    });
+  });
+
+  describe("with retention that removed WAL between two backups", () => {
+    const backups = (key: number) => [
+      record("A", key, { beginWal: segment(2), endWal: segment(3), endTime: new Date("2026-11-18T00:00:00Z") }),
+      record("B", key, { beginWal: segment(6), endWal: segment(7), endTime: new Date("2026-11-19T00:00:00Z") }),
+    ];
+    const lacking = (key: number, first: number, last: number) =>
+      repository(key, {
+        content: content(backups(key), {
+          continuity: { between: [{ first: segment(first), last: segment(last) }], listedFor: "" },
+        }),
+      });
+    const facts = (...repositories: ObservedRepository[]) =>
+      plan({ ...looked(...repositories), end: { name: segment(9) } });
+    const [whole, late] = ["2026-11-18T00:00:00Z", "2026-11-19T00:00:00Z"];
+
+    it("begins behind that, in the row and in the Archive too, while the older backup still counts", () => {
+      const seen = facts(lacking(1, 4, 5));
+      expect(seen.facts).toMatchObject({ windowFrom: late, repositories: [{ windowFrom: late, full: 2 }] });
+      expect(seen.archives[0]?.facts).toMatchObject({ windowFrom: late, windowTo: late, backups: 2 });
+    });
+
+    it("begins with the first when another repository has that WAL, and each row tells of itself", () => {
+      const other = repository(2, { content: content(backups(2)) });
+      expect(facts(lacking(1, 4, 5), other).facts).toMatchObject({
+        windowFrom: whole,
+        repositories: [{ windowFrom: late }, { windowFrom: whole }],
+      });
+      expect(facts(lacking(1, 4, 5), lacking(2, 5, 5)).facts).toMatchObject({ windowFrom: late });
+    });
+
+    it("counts no WAL of a repository from before it was added", () => {
+      const before = { first: segment(0), last: segment(7) };
+      const added = repository(2, { content: content([], { continuity: { before, between: [], listedFor: "" } }) });
+      expect(facts(lacking(1, 4, 5), added).facts).toMatchObject({ windowFrom: late });
+    });
+
+    it("claims only what the newest backup proves while the WAL could not be listed", () => {
+      const { continuity: _, ...unlisted } = content(backups(1));
+      expect(facts(repository(1, { content: unlisted })).facts).toMatchObject({ windowFrom: late });
     });
   });
 

@@ -26,17 +26,10 @@ import { planGapBackups, withAsked, type GapBackupPlan } from "./gap-backup.ts";
 import { forecast, type WalSample } from "./forecast.ts";
 import { formerStatus } from "./former-status.ts";
 import { mergeCatalogs } from "./merge.ts";
+import { missingEverywhere } from "./missing-wal.ts";
 import { describeRepositories } from "./repositories-status.ts";
 import { problemIn } from "./repository-problem.ts";
-import {
-  gapsEverywhere,
-  knownGaps,
-  newlyGapped,
-  openGaps,
-  withGaps,
-  type GapRepository,
-  type RepositoryGap,
-} from "./wal-gaps.ts";
+import { knownGaps, newlyGapped, openGaps, withGaps, type GapRepository, type RepositoryGap } from "./wal-gaps.ts";
 import type { Look, ObservedRepository, RepositoryStatus, Status } from "./terms.ts";
 
 export interface ObservedStanza {
@@ -126,7 +119,7 @@ function windowOf(observed: ObservedStanza, repositories: readonly ObservedRepos
   return recoveryWindow({
     catalog: mergeCatalogs(repositories),
     newestWal: { name, ...(commitTime !== undefined && { commitTime }) },
-    gaps: gapsEverywhere(gapsOf(observed, repositories), repositories.length),
+    gaps: missingEverywhere(repositories, gapsOf(observed, repositories)),
   });
 }
 

@@ -2,6 +2,7 @@
 // also when another leader made that look: they are in the status then.
 import { timestamp } from "#kube/timestamp.ts";
 import { recoveryWindow, type WalGap } from "#repository/recovery-window.ts";
+import { missingIn } from "./missing-wal.ts";
 import type { ObservedRepository, RepositoryContent, RepositoryStatus } from "./terms.ts";
 import type { RepositoryGap } from "./wal-gaps.ts";
 
@@ -20,10 +21,7 @@ export const describeRepositories = (
     ...(message !== undefined && { message }),
     ...(content === undefined
       ? factsBefore(previous, { key, location })
-      : factsOf(
-          content,
-          gaps.filter(({ repository }) => repository === key),
-        )),
+      : factsOf(content, missingIn({ key, content }, gaps))),
   }));
 
 function factsOf({ catalog, backups, newestWal, encrypted }: RepositoryContent, gaps: readonly WalGap[]): Facts {

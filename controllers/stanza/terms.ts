@@ -4,6 +4,9 @@ import type { SegmentName } from "#postgres/segment.ts";
 import type { Catalog } from "#repository/catalog.ts";
 import type { BackupInfo } from "#repository/pgbackrest/info.ts";
 import type { RepositoryState } from "#repository/pgbackrest/repository-state.ts";
+import type { StanzaConfig } from "#repository/pgbackrest/config.ts";
+import type { Pgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
+import type { MissingWal } from "#repository/pgbackrest/wal-runs.ts";
 import type { Owner } from "#repository/repository.ts";
 import type { Check } from "#store/check.ts";
 import type { Problem } from "../opening-problem.ts";
@@ -11,15 +14,31 @@ import type { Problem } from "../opening-problem.ts";
 export type Status = NonNullable<Stanza["status"]>;
 export type RepositoryStatus = NonNullable<Status["repositories"]>[number];
 
+/** pgBackRest, set up for a Stanza. */
+export interface OpenedStanza {
+  readonly pgbackrest: Pgbackrest;
+  /** Another object after anything of the Stanza or its Secrets has changed. */
+  readonly config: StanzaConfig;
+}
+
 /** What a repository holds, from a look that could read it. */
 export interface RepositoryContent {
   readonly catalog: Catalog;
   /** In pgBackRest's words, oldest first. */
   readonly backups: readonly BackupInfo[];
+  readonly firstWal?: SegmentName;
   readonly newestWal?: SegmentName;
   readonly encrypted: boolean;
   /** Decimal text. */
   readonly systemId?: string;
+  /** Absent while its WAL could not be listed since its backups changed, or retention ran. */
+  readonly continuity?: Continuity;
+}
+
+/** What a listing of the repository's WAL found missing. */
+export interface Continuity extends MissingWal {
+  /** What it was made for: see continuity.ts. */
+  readonly listedFor: string;
 }
 
 export interface ObservedRepository {

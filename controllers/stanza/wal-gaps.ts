@@ -79,12 +79,6 @@ export const openGaps = (
 const isAfter = (beginWal: SegmentName | undefined, gap: SegmentName): boolean =>
   beginWal !== undefined && compareSegments(beginWal, gap) > 0;
 
-/** What no repository has: only that stops a restore of the whole. */
-export const gapsEverywhere = (gaps: readonly RepositoryGap[], repositories: number): readonly WalGap[] =>
-  [...Map.groupBy(gaps, ({ first }) => first).values()]
-    .filter((same) => new Set(same.map(({ repository }) => repository)).size === repositories)
-    .flatMap(([gap]) => (gap === undefined ? [] : [gap]));
-
 /** The rows with what is open in each, and nothing that is not. */
 export const withGaps = (
   rows: readonly RepositoryStatus[],

@@ -75,6 +75,7 @@ async function shown(...args: Parameters<typeof written>) {
     openRepository: ({ pgbackrest }, only) => openPgbackrestRepository(pgbackrest, { only }),
     known: undefined,
     preflight: undefined,
+    lastRetention: undefined,
     signal,
   });
   const conditions = stanzaConditions({ look, generation: 1 });

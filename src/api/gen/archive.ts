@@ -56,7 +56,7 @@ export interface Archive {
      */
     systemID?: string;
     /**
-     * The oldest moment that a backup covers. A recovery target time between this and windowTo is reached.
+     * The oldest moment that a backup covers. A recovery target time between this and windowTo is reached. In a Stanza it lies behind the last gap in the WAL.
      */
     windowFrom?: string;
     /**

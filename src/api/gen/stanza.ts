@@ -477,7 +477,7 @@ export interface Stanza {
        */
       lastWal?: string;
       /**
-       * The oldest moment that it can restore.
+       * The end of the oldest backup from which its WAL goes on without a gap.
        */
       windowFrom?: string;
       /**
@@ -515,7 +515,7 @@ export interface Stanza {
      */
     lastBackupTime?: string;
     /**
-     * The oldest moment that can be restored.
+     * The end of the oldest backup from which WAL goes on without a gap, taken from all repositories. Older backups can be restored at their own end, with targetImmediate.
      */
     windowFrom?: string;
     /**

@@ -56,7 +56,7 @@ describe("the answer of info", () => {
     });
   });
 
-  it("tells of each repository for itself, and of the archive's end", () => {
+  it("tells of each repository for itself, and of the archive's ends", () => {
     const info = parseInfo(answer, "main")!;
     expect(info.repositories).toEqual([
       { key: 1, status: { code: 0, message: "ok" }, state: "Ok" },
@@ -66,7 +66,9 @@ describe("the answer of info", () => {
         state: "Refused",
       },
     ]);
-    expect(info.archives).toEqual([{ id: "15-1", databaseId: 1, repositoryKey: 1, max: "000000010000000000000008" }]);
+    expect(info.archives).toEqual([
+      { id: "15-1", databaseId: 1, repositoryKey: 1, min: "000000010000000000000007", max: "000000010000000000000008" },
+    ]);
   });
 
   it("is found behind lines of a log", () => {

@@ -30,12 +30,13 @@ export interface DatabaseInfo {
   readonly version?: string;
 }
 
-/** The WAL of one database in one repository. Its end is by name over all timelines and proves no continuity. */
+/** The WAL of one database in one repository. Both ends are by name over all timelines and prove no continuity. */
 export interface ArchiveInfo {
   /** Its folder's name: "15-1". */
   readonly id: string;
   readonly databaseId: number;
   readonly repositoryKey: number;
+  readonly min?: SegmentName;
   readonly max?: SegmentName;
 }
 
@@ -134,6 +135,7 @@ function archiveOf(json: Json): readonly ArchiveInfo[] {
       id,
       databaseId: database,
       repositoryKey,
+      ...set("min", segmentOf(json["min"])),
       ...set("max", segmentOf(json["max"])),
     },
   ];

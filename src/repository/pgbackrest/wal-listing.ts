@@ -15,6 +15,7 @@ import {
   segmentFilter,
   walPath,
 } from "./layout.ts";
+import { WalRuns, type MissingWal } from "./wal-runs.ts";
 
 /** From this many folders on, one process lists all of them. */
 const foldersMax = 4;
@@ -88,6 +89,24 @@ export async function presentInRange(
     listSegments(files, { id, folders: foldersBetween(first, last), note }, options),
   );
   return present;
+}
+
+/** What is missing in the archive of the present database, by one listing of all of it; see WalRuns. */
+export async function listMissingWal(
+  files: RepositoryFiles,
+  { segmentBytes, settled }: { readonly segmentBytes: number; readonly settled: SegmentName | undefined },
+  options: CallOptions,
+): Promise<MissingWal> {
+  const [id] = await listArchiveIds(files, options);
+  const runs = new WalRuns(segmentBytes);
+  if (id === undefined) return runs.missing(settled);
+  const onName = (path: string): void => {
+    const stored = parseStoredWal(path.slice(path.lastIndexOf("/") + 1));
+    if (stored !== undefined) runs.add(stored.name);
+  };
+  const filter = "^[0-9A-F]{16}/[0-9A-F]{24}-";
+  await files.names(archiveIdPath(files.stanza, id), { filter, recurse: true, onName, signal: options.signal });
+  return runs.missing(settled);
 }
 
 /** The names among `wanted` that are there. */
