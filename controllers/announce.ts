@@ -1,4 +1,5 @@
-// The event of a store whose Ready has changed: when it changes, and never at each look.
+// The event of a store whose Ready has changed, or of a Stanza whose repositories came or went while it stays Ready: when
+// that changes, and never at each look.
 import { apiVersion } from "#api/kinds.ts";
 import type { EventRecorder } from "#kube/events.ts";
 import type { KubeObject } from "#kube/object.ts";
@@ -23,13 +24,16 @@ export async function announceReady(
   { kind, object, verdicts }: ReadyChange,
   signal: AbortSignal,
 ): Promise<void> {
-  const before = object.status?.conditions?.find(({ type }) => type === "Ready");
-  const ready = verdicts.find(({ type }) => type === "Ready");
-  if (ready === undefined || (before?.status === ready.status && before.reason === ready.reason)) return;
-  const event = {
-    type: ready.status === "True" ? "Normal" : "Warning",
-    reason: ready.reason,
-    message: ready.message,
-  } as const;
+  const isNews = ({ type, status, reason }: Verdict): boolean => {
+    const before = object.status?.conditions?.find((condition) => condition.type === type);
+    return before?.status !== status || before.reason !== reason;
+  };
+  const told = ["Ready", "RepositoriesReachable"].flatMap((type) =>
+    verdicts.filter((verdict) => verdict.type === type),
+  );
+  const changed = told.find(isNews);
+  if (changed === undefined) return;
+  const { status, reason, message } = changed;
+  const event = { type: status === "True" ? "Normal" : "Warning", reason, message } as const;
   await events.record({ ...object, apiVersion, kind }, event, signal);
 }

@@ -15,15 +15,24 @@ export interface ArchiveFacts {
   readonly catalogSynced?: Verdict;
   /** How many backups count for restore. */
   readonly backups: number;
+  /** A part of the store that could be read, when not all could, which proves a window alone. */
+  readonly proof?: WindowProof | undefined;
   /** What the primary's sidecar last reported, where a living Cluster archives here; undefined when it never did. */
   readonly primary?: InstanceEntry | undefined;
   readonly now: Date;
 }
 
+export interface WindowProof {
+  /** "repository 1" */
+  readonly from: string;
+  /** Whether it has all WAL but what the primary writes now: what another part refuses does not stay behind there. */
+  readonly hasNewestWal: boolean;
+}
+
 export function archiveConditions(facts: ArchiveFacts): readonly Verdict[] {
-  const { catalog, catalogSynced = catalogVerdict(catalog), backups, primary, now } = facts;
+  const { catalog, catalogSynced = catalogVerdict(catalog), backups, proof, primary, now } = facts;
   const verdicts = [catalogSynced, ...("primary" in facts ? [archivingVerdict(primary, now)] : [])];
-  return [archiveReady(verdicts, backups), ...verdicts];
+  return [archiveReady(verdicts, backups, proof), ...verdicts];
 }
 
 function catalogVerdict(catalog: Catalog): Verdict {
@@ -76,9 +85,13 @@ export function isContradicted(archive: Archive, report: InstanceReport, now: Da
   return said.status !== status || said.reason !== reason || (status === "True" && said.message !== message);
 }
 
-function archiveReady(verdicts: readonly Verdict[], backups: number): Verdict {
+function archiveReady(verdicts: readonly Verdict[], backups: number, proof: WindowProof | undefined): Verdict {
+  const isMadeUpFor = ({ type, status, reason }: Verdict): boolean =>
+    (type === "CatalogSynced" && status === "Unknown") ||
+    (type === "Archiving" && reason === "ArchiveFailing" && proof?.hasNewestWal === true);
+  const excused = proof === undefined ? [] : verdicts.filter(isMadeUpFor);
   const { status, reason, message } = summariseReady(verdicts, {
-    needs: verdicts.map(({ type }) => type),
+    needs: verdicts.filter((verdict) => !excused.includes(verdict)).map(({ type }) => type),
     generation: 1,
   });
   if (status !== "True") return { type: "Ready", status, reason: reason as Reason, message };
@@ -93,6 +106,9 @@ function archiveReady(verdicts: readonly Verdict[], backups: number): Verdict {
     type: "Ready",
     status: "True",
     reason: "Succeeded",
-    message: "restorable: the catalog is known, and a backup counts",
+    message:
+      proof === undefined || excused.length === 0
+        ? "restorable: the catalog is known, and a backup counts"
+        : `restorable from ${proof.from}; ${excused.map(({ type, message: said }) => `${type}: ${said}`).join("; ")}`,
   };
 }

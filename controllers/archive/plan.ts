@@ -8,7 +8,7 @@ import type { BackupRecord, Catalog } from "#repository/catalog.ts";
 import { primaryEntry, reportAgeMaxMs, reportAgeMs } from "../instance-report.ts";
 import type { StoreKind } from "../store-key.ts";
 import type { Verdict } from "../verdict.ts";
-import { archiveConditions } from "./conditions.ts";
+import { archiveConditions, type WindowProof } from "./conditions.ts";
 
 /** The ObjectStore or Stanza that an Archive is in. */
 export interface Store {
@@ -48,6 +48,7 @@ export interface ArchiveInput {
   readonly clusters: readonly LivingCluster[];
   /** Of a store that says for itself whether its catalog is whole. */
   readonly catalogSynced?: Verdict;
+  readonly proof?: WindowProof | undefined;
   readonly now: Date;
 }
 
@@ -62,7 +63,7 @@ export function msUntilReportIsOld(input: ArchiveInput): number {
 }
 
 export function planArchive(input: ArchiveInput): PlannedArchive {
-  const { store, server, catalogSynced, now } = input;
+  const { store, server, catalogSynced, proof, now } = input;
   const { kind, object } = store;
   const living = livingOf(input);
   const done = doneOf(server.catalog);
@@ -103,6 +104,7 @@ export function planArchive(input: ArchiveInput): PlannedArchive {
       backups: done.length,
       now,
       ...(catalogSynced && { catalogSynced }),
+      ...(proof && { proof }),
       ...(living && { primary }),
     }),
   };

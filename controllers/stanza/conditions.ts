@@ -34,7 +34,7 @@ export function stanzaConditions({
   const reachable = repositoriesReachable(repositories);
   const created = stanzaCreated(repositories);
   return [
-    ready(reachable, created, generation),
+    ready(repositories, { reachable, created, generation }),
     created,
     reachable,
     gaps[0] === undefined ? redundant(repositories, newestBefore, forecast) : gapped(gaps[0]),
@@ -77,10 +77,19 @@ function kstatus({ reason, message }: Problem): readonly Verdict[] {
   return [];
 }
 
-function ready(reachable: Verdict, created: Verdict, generation: number): Verdict {
-  const summary = summariseReady([reachable], { needs: [reachable.type], generation });
-  const { status, message } = summary;
-  if (status !== "True") return { type: "Ready", status, reason: reachable.reason, message };
+/** One that can be used is enough to back up into and to restore from; the others are named. */
+function ready(
+  repositories: readonly ObservedRepository[],
+  { reachable, created, generation }: Readonly<Record<"reachable" | "created", Verdict>> & { generation: number },
+): Verdict {
+  const problems = repositories.map(problemIn);
+  const usable = repositories.filter((_, index) => problems[index] === undefined);
+  const away = problems.flatMap((problem) => problem?.message ?? []);
+  if (usable.length === 0) {
+    const { status, message } = summariseReady([reachable], { needs: [reachable.type], generation });
+    return { type: "Ready", status, reason: reachable.reason, message };
+  }
+  if (away.length > 0) return good("Ready", `${named(usable)} can be read and written; not so ${away.join("; ")}`);
   const next = created.status === "True" ? "" : "; the stanza is made when a Cluster archives its first WAL";
   return good("Ready", `every repository can be read and written${next}`);
 }
@@ -146,6 +155,8 @@ function redundant(
   const waits = `WAL waits in pg_wal until every repository takes it${forecast === undefined ? "" : `; ${forecast}`}`;
   const down = repositories.filter((repository) => !isTrusted(repository.state));
   if (down.length > 0) return bad("Redundant", "RepositoryDown", `${named(down)} cannot be read: ${waits}`);
+  const barred = repositories.filter((repository) => problemIn(repository) !== undefined);
+  if (barred.length > 0) return bad("Redundant", "RepositoryDown", `${named(barred)} cannot be used: ${waits}`);
   const without = repositories.filter(({ state }) => state === "NoStanza");
   if (without.length > 0)
     return bad("Redundant", "NoStanza", `the stanza is not in ${named(without)}: nothing is kept there`);

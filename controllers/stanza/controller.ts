@@ -34,7 +34,7 @@ import {
   type Preflight,
   type TryRepository,
 } from "./observe.ts";
-import { planStanza, primaryOf } from "./plan.ts";
+import { isAllUsable, planStanza, primaryOf } from "./plan.ts";
 import { problemIn } from "./repository-problem.ts";
 import type { Findings } from "./findings.ts";
 import type { RetentionStatus } from "./retention-plan.ts";
@@ -102,7 +102,10 @@ export function stanzaReconcile(deps: StanzaDeps): Reconcile {
     const memory = memories.get(id);
     const last = memory?.preflight;
     const generation = stanza.metadata.generation ?? 1;
-    const counts = isReady(stanza) && last?.generation === generation && performance.now() - last.at < preflightMs;
+    const counts =
+      isAllUsable(stanza.status?.conditions) &&
+      last?.generation === generation &&
+      performance.now() - last.at < preflightMs;
     const startedAt = performance.now();
     const looked = await lookAtStanza(stanza, {
       open: deps.openStanza,
@@ -196,9 +199,6 @@ async function askForBackups(
     }
   }
 }
-
-const isReady = ({ status }: Stanza): boolean =>
-  status?.conditions?.some(({ type, status: is }) => type === "Ready" && is === "True") ?? false;
 
 /** What other controllers found out about it: this one alone writes the status. */
 const carried = ({ retentions, verifications }: StanzaDeps, { metadata: { uid = "" }, status }: Stanza) => {

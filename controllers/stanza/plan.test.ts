@@ -1,84 +1,11 @@
 import { describe, expect, it } from "vitest";
 import type { Archive } from "#api/gen/archive.ts";
 import type { Backup } from "#api/gen/backup.ts";
-import type { InstanceReport } from "#api/gen/instance-report.ts";
-import type { Stanza } from "#api/gen/stanza.ts";
 import type { SegmentName } from "#postgres/segment.ts";
-import type { BackupRecord } from "#repository/catalog.ts";
-import type { BackupInfo } from "#repository/pgbackrest/info.ts";
 import type { Problem } from "../opening-problem.ts";
 import { newWarning } from "../archive/conditions.ts";
-import { planStanza, type ObservedStanza } from "./plan.ts";
-import type { ObservedRepository, RepositoryContent } from "./terms.ts";
-
-const now = new Date("2026-11-21T12:00:00Z");
-const repositorySpec = { bucket: "b", endpoint: "minio:9000", region: "r", repoPath: "/r" };
-const stanza = (status: Stanza["status"] = {}): Stanza => ({
-  metadata: { name: "main", namespace: "db", uid: "u", generation: 2 },
-  spec: { stanzaConfiguration: { name: "pg", s3Repositories: [repositorySpec] } },
-  status,
-});
-const segment = (number: number) => `0000000100000000000000${String(number).padStart(2, "0")}` as SegmentName;
-const record = (id: string, repository: number, changes: Partial<BackupRecord> = {}): BackupRecord => ({
-  id,
-  repository,
-  status: "done",
-  type: "full",
-  endTime: new Date("2026-11-20T00:00:00Z"),
-  systemId: "7",
-  tablespaces: [],
-  ...changes,
-});
-const info = ({ id, repository = 1, type, prior }: BackupRecord): BackupInfo => ({
-  label: id,
-  type,
-  repositoryKey: repository,
-  databaseId: 1,
-  references: [],
-  annotations: {},
-  beginSeconds: 10,
-  endSeconds: 20,
-  addedBytes: 1024,
-  ...(prior !== undefined && { prior }),
-});
-const content = (backups: readonly BackupRecord[], changes: Partial<RepositoryContent> = {}): RepositoryContent => ({
-  catalog: { server: "pg", backups, unreadable: [] },
-  backups: backups.map(info),
-  newestWal: segment(9),
-  encrypted: true,
-  systemId: "7",
-  continuity: { between: [], listedFor: "" },
-  ...changes,
-});
-const repository = (key: number, changes: Partial<ObservedRepository> = {}): ObservedRepository => ({
-  key,
-  type: "s3",
-  location: `s3://b/r${key}`,
-  state: "Ok",
-  checks: [],
-  content: content([record(`2026112${key}-000000F`, key)]),
-  isRead: true,
-  ...changes,
-});
-/** Away now; it was read before by this process unless `content` is taken away. */
-const away = (key: number, { unknown = false } = {}): ObservedRepository => {
-  const { content: before, ...rest } = repository(key);
-  return {
-    ...rest,
-    state: "Unreachable",
-    message: "[HostConnectError] unable to connect to minio:9000",
-    isRead: false,
-    ...(!unknown && before && { content: before }),
-  };
-};
-const report = (entry: object): InstanceReport => ({
-  metadata: { name: "pg" },
-  status: { instances: { "pg-1": { role: "primary", reportedAt: "2026-11-21T11:59:30Z", ...entry } } },
-});
-const looked = (...repositories: ObservedRepository[]) => ({ kind: "looked", repositories, owner: undefined }) as const;
-const plan = (look: ObservedStanza["look"], changes: Partial<ObservedStanza> = {}) =>
-  planStanza({ stanza: stanza(), look, archives: [], backups: [], clusters: [], now, ...changes });
-const verdict = (planned: ReturnType<typeof plan>, type: string) => planned.verdicts.find((each) => each.type === type);
+import { away, content, looked, plan, record, report, repository, segment, stanza, verdict } from "./plan-fixture.ts";
+import type { ObservedRepository } from "./terms.ts";
 
 describe("a Stanza", () => {
   it("can be used before it has anything, and says what makes the stanza", () => {
@@ -247,68 +174,6 @@ describe("a Stanza", () => {
     });
     expect(verdict(plan(looked(repository(1))), "Encrypted")).toMatchObject({ status: "True" });
     expect(verdict(plan(looked(away(1, { unknown: true }))), "Encrypted")).toMatchObject({ status: "Unknown" });
-  });
-});
-
-describe("a repository that is away", () => {
-  const both = plan(looked(repository(1), repository(2)));
-
-  it("is Unknown, and keeps what was read of it: no count becomes smaller", () => {
-    const down = plan(looked(repository(1), away(2)));
-    expect(verdict(down, "RepositoriesReachable")).toMatchObject({ status: "Unknown", reason: "EndpointUnreachable" });
-    expect(verdict(down, "Ready")).toMatchObject({ status: "Unknown" });
-    expect(down.facts).toMatchObject({ repositorySummary: "1/2", backupSummary: both.facts.backupSummary });
-    expect(down.facts.repositories?.[1]).toMatchObject({ state: "Unreachable", full: 1, lastWal: segment(9) });
-    expect(down.archives[0]?.facts.backups).toBe(2);
-    expect(down.archives[0]?.verdicts.find(({ type }) => type === "CatalogSynced")).toMatchObject({
-      status: "Unknown",
-      reason: "EndpointUnreachable",
-    });
-  });
-
-  it("keeps it also in the eyes of a leader that never read it", () => {
-    const seen = stanza({ ...both.facts, windowFrom: "2026-11-01T00:00:00Z" });
-    const archive: Archive = { metadata: { name: "main-pg" }, status: both.archives[0]!.facts };
-    const down = plan(looked(repository(1), away(2, { unknown: true })), { stanza: seen, archives: [archive] });
-    expect(down.facts).toMatchObject({
-      backupSummary: both.facts.backupSummary,
-      windowFrom: "2026-11-01T00:00:00Z",
-      backupsCount: both.facts.backupsCount,
-    });
-    expect(down.archives[0]?.facts.backups).toBe(2);
-    expect(down.archives[0]?.verdicts[0]).toMatchObject({ type: "Ready", status: "Unknown" });
-  });
-
-  it("makes no record from memory: only what is listed now has one", () => {
-    const names = (...repositories: ObservedRepository[]) =>
-      plan(looked(...repositories)).records.map(({ object }) => object.spec.backupId);
-    expect(names(repository(1), repository(2))).toEqual(["20261121-000000F", "20261122-000000F"]);
-    expect(names(repository(1), away(2))).toEqual(["20261121-000000F"]);
-  });
-
-  it("keeps its own counts in status when another one has its bucket and path on another server", () => {
-    const one = repository(1, { location: "s3://b/r" });
-    const two = repository(2, { location: "s3://b/r", content: content([record("A", 2), record("B", 2)]) });
-    const seen = stanza(plan(looked(one, two)).facts);
-    const rows = [
-      { ...away(1, { unknown: true }), location: "s3://b/r" },
-      { ...away(2, { unknown: true }), location: "s3://b/r" },
-    ];
-    expect(plan(looked(...rows), { stanza: seen }).facts.repositories).toMatchObject([{ full: 1 }, { full: 2 }]);
-  });
-
-  it("is proven bad when it refuses us, and says what mends it", () => {
-    const refused = { ...away(2), state: "Refused", message: "[CryptoError] cipher header invalid" } as const;
-    const planned = plan(looked(repository(1), refused));
-    expect(verdict(planned, "Ready")).toMatchObject({ status: "False", reason: "AccessDenied" });
-    expect(verdict(planned, "Ready")?.message).toMatch(/^RepositoriesReachable: repository 2: .*encryptionPass/);
-  });
-
-  it("tells a certificate that is not trusted from a passphrase, though pgBackRest calls both a CryptoError", () => {
-    const message = "[CryptoError] unable to verify certificate presented by 'minio:9000'";
-    const planned = plan(looked(repository(1), { ...away(2), state: "Unreachable", message } as const));
-    expect(verdict(planned, "Ready")).toMatchObject({ status: "False", reason: "TLSVerificationFailed" });
-    expect(verdict(planned, "Ready")?.message).not.toContain("encryptionPass");
   });
 });
 

@@ -23,12 +23,14 @@ import type { Verdict } from "../verdict.ts";
 import { catalogSynced } from "./catalog-synced.ts";
 import { stanzaConditions } from "./conditions.ts";
 import { planGapBackups, withAsked, type GapBackupPlan } from "./gap-backup.ts";
+import { grownFacts, later } from "./grown-facts.ts";
 import { forecast, type WalSample } from "./forecast.ts";
 import { formerStatus } from "./former-status.ts";
 import { mergeCatalogs } from "./merge.ts";
 import { missingEverywhere } from "./missing-wal.ts";
 import { describeRepositories } from "./repositories-status.ts";
 import { problemIn } from "./repository-problem.ts";
+import { windowProof } from "./window-proof.ts";
 import { knownGaps, newlyGapped, openGaps, withGaps, type GapRepository, type RepositoryGap } from "./wal-gaps.ts";
 import type { Look, ObservedRepository, RepositoryStatus, Status } from "./terms.ts";
 
@@ -77,7 +79,7 @@ export function planStanza(observed: ObservedStanza): StanzaPlan {
     ...(told !== undefined && { forecast: told }),
     gaps: open,
   });
-  const isReady = verdicts.some(({ type, status }) => type === "Ready" && status === "True");
+  const isReady = isAllUsable(verdicts);
   const input = archiveInput(observed, repositories);
   const gapped = withGaps(describeRepositories(repositories, previous, gaps), open, previous);
   const gapBackups = planGapBackups({ ...observed, rows: gapped });
@@ -96,6 +98,12 @@ export function planStanza(observed: ObservedStanza): StanzaPlan {
     requeueAfterMs: Math.min(isReady ? requeueReadyMs(stanza) : requeueFailingMs, msUntilReportIsOld(input)),
   };
 }
+
+/** Ready, with every repository: else it is looked again soon. */
+export const isAllUsable = (conditions: readonly { readonly type: string; readonly status: string }[] = []): boolean =>
+  ["Ready", "RepositoriesReachable"].every((needed) =>
+    conditions.some(({ type, status }) => type === needed && status === "True"),
+  );
 
 /** A minute, spread by name so that many stanzas are not read at the same moment. */
 const requeueReadyMs = ({ metadata }: Stanza): number =>
@@ -164,6 +172,7 @@ function archiveInput(observed: ObservedStanza, repositories: readonly ObservedR
     },
     clusters,
     catalogSynced: catalogSynced(repositories),
+    proof: windowProof(repositories, gapsOf(observed, repositories), primaryOf(observed)),
     now,
   };
 }
@@ -185,7 +194,8 @@ function archivesOf(
   const before = archives.find(({ metadata }) => metadata.name === planned.name);
   if (before === undefined || stanza.metadata.uid !== before.status?.repository?.uid) return [planned];
   const { status, reason, message } = catalogSynced(repositories);
-  return [planUnread(before, { status, reason, message })];
+  const unread = planUnread(before, { status, reason, message });
+  return [input.proof === undefined ? unread : { ...planned, facts: grownFacts(unread.facts, planned.facts) }];
 }
 
 /** Records are made only of what a repository lists now. */
@@ -213,7 +223,7 @@ function summary(
   const checks = repositories.flatMap(({ key, checks: each }) =>
     each.map((check) => ({ ...check, name: `repo${key}/${check.name}` })),
   );
-  const [windowFrom, windowTo] = isWhole ? [from, to] : [fromBefore ?? from, toBefore ?? to];
+  const [windowFrom, windowTo] = isWhole ? [from, to] : [fromBefore ?? from, later(toBefore, to)];
   return {
     stanza: stanza.spec.stanzaConfiguration.name,
     ...(systemID !== undefined && { systemID }),

@@ -236,6 +236,7 @@ describe("a Stanza", () => {
     const away = stanzaReconcile(deps);
     await look(away);
     expect(await condition("RepositoriesReachable")).toBe("Unknown EndpointUnreachable");
+    expect(await condition("Ready")).toBe("True Succeeded");
     expect(await condition("Redundant")).toBe("False RepositoryDown");
     expect(await shown()).toMatchObject({
       backupSummary: "2/0/1",

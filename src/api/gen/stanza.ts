@@ -523,7 +523,7 @@ export interface Stanza {
      */
     windowTo?: string;
     /**
-     * The last preflight: what each S3 repository was tried for, in this order; see objectstore.md. It runs when the Stanza is new, when its spec or one of its Secrets changes, every 20 seconds while it is not Ready, and every ten minutes.
+     * The last preflight: what each S3 repository was tried for, in this order; see objectstore.md. It runs when the Stanza is new, when its spec or one of its Secrets changes, every 20 seconds while a repository cannot be used, and every ten minutes.
      *
      * @maxItems 450
      */
