@@ -140,6 +140,7 @@ describe("a Stanza", () => {
 
     it("begins behind that, in the row and in the Archive too, while the older backup still counts", () => {
       const seen = facts(lacking(1, 4, 5));
+      expect(seen.facts.walGaps).toBe(`repo1: ${segment(4)} to ${segment(5)}`);
       expect(seen.facts).toMatchObject({ windowFrom: late, repositories: [{ windowFrom: late, full: 2 }] });
       expect(seen.archives[0]?.facts).toMatchObject({ windowFrom: late, windowTo: late, backups: 2 });
     });

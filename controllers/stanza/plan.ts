@@ -23,6 +23,7 @@ import type { Verdict } from "../verdict.ts";
 import { catalogSynced } from "./catalog-synced.ts";
 import { stanzaConditions } from "./conditions.ts";
 import { planGapBackups, withAsked, type GapBackupPlan } from "./gap-backup.ts";
+import { gapsInShort } from "./gaps-in-short.ts";
 import { grownFacts, later } from "./grown-facts.ts";
 import { forecast, type WalSample } from "./forecast.ts";
 import { formerStatus } from "./former-status.ts";
@@ -134,7 +135,7 @@ function windowOf(observed: ObservedStanza, repositories: readonly ObservedRepos
 function withoutLook(observed: ObservedStanza, problem: Problem): StanzaPlan {
   const { stanza, archives, look, now } = observed;
   const { conditions: _old, observedGeneration: _seen, checks: _checks, ...previous } = stanza.status ?? {};
-  const { retention: _retention, verification: _verification, ...facts } = previous;
+  const { retention: _retention, verification: _verification, walGaps: _gaps, ...facts } = previous;
   const message = `the repositories cannot be read: ${problem.message}`;
   const before = facts.repositories ?? [];
   const gaps = gapsOf(observed, before);
@@ -223,6 +224,7 @@ function summary(
   const checks = repositories.flatMap(({ key, checks: each }) =>
     each.map((check) => ({ ...check, name: `repo${key}/${check.name}` })),
   );
+  const walGaps = gapsInShort(repositories, rows);
   const [windowFrom, windowTo] = isWhole ? [from, to] : [fromBefore ?? from, later(toBefore, to)];
   return {
     stanza: stanza.spec.stanzaConfiguration.name,
@@ -234,6 +236,7 @@ function summary(
     ...(newest !== undefined && { lastBackupTime: newest }),
     ...(windowFrom !== undefined && { windowFrom }),
     ...(windowTo !== undefined && { windowTo }),
+    ...(walGaps !== undefined && { walGaps }),
     ...(checks.length > 0 && { checks }),
     ...(isWhole
       ? formerStatus(repositories)

@@ -523,6 +523,10 @@ export interface Stanza {
      */
     windowTo?: string;
     /**
+     * What is missing in the repositories' WAL between their first and their last segment, in a few words: `none found`, or the newest gap of each; absent while not every archive could be listed.
+     */
+    walGaps?: string;
+    /**
      * The last preflight: what each S3 repository was tried for, in this order; see objectstore.md. It runs when the Stanza is new, when its spec or one of its Secrets changes, every 20 seconds while a repository cannot be used, and every ten minutes.
      *
      * @maxItems 450
