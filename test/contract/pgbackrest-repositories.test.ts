@@ -1,11 +1,15 @@
 // What only repositories of pgBackRest can show of the port: chains, encryption, several of them, retention, verification.
 import { describe, expect, it } from "vitest";
 import { checkBackup } from "#engine/verify/check.ts";
+import { defaultSegmentBytes, nextSegment, previousSegment } from "#postgres/segment.ts";
 import { catalogByRepository } from "#repository/pgbackrest/catalog.ts";
 import { expireRepository } from "#repository/pgbackrest/expire.ts";
+import { openFiles } from "#repository/pgbackrest/files.ts";
 import { openPgbackrestRepository } from "#repository/pgbackrest/repository.ts";
 import type { S3Repository, StanzaConfig } from "#repository/pgbackrest/config.ts";
 import { verifyRepository } from "#repository/pgbackrest/verify.ts";
+import { listMissingWal } from "#repository/pgbackrest/wal-listing.ts";
+import { recoveryWindow } from "#repository/recovery-window.ts";
 import { pgbackrestPrograms } from "../cluster/pgbackrest.ts";
 import { signal } from "./backup-fixture.ts";
 import { keysUnder, openArchive, openStanza, soon } from "./pgbackrest-archive.ts";
@@ -202,6 +206,47 @@ describe("the repositories of a stanza", () => {
     expect(await expireRepository(away, { ...common, ...soon, mode: "Enforce" })).toMatchObject({
       kind: "skipped",
       reason: "NotTrusted",
+    });
+  });
+
+  it("tell the WAL that retention removed between older backups, which no window reaches over", async () => {
+    const archive = await openArchive(fixture, { isQuick: true });
+    await archive.begin();
+    await archive.backup();
+    const seen = () => archive.repository.catalog(archive.server, { signal });
+    await writeSegment(archive);
+    await writeSegment(archive);
+    await archive.backup();
+    await archive.backup();
+    const { config } = archive.pgbackrest;
+    const retention = { full: 7, archive: 2, archiveType: "full" } as const;
+    const rules = await openStanza({
+      ...config,
+      repositories: config.repositories.map((one) => ({ ...one, retention })),
+    });
+    const missing = async () => {
+      const { backups } = await seen();
+      const settled = backups.at(-1)?.endWal;
+      return await listMissingWal(openFiles(rules, 1), { segmentBytes: defaultSegmentBytes, settled }, { signal });
+    };
+    expect((await missing()).between).toEqual([]);
+    expect(await expireRepository(rules, { repository: 1, mode: "Enforce", signal })).toMatchObject({
+      kind: "removed",
+      expired: { backups: [] },
+    });
+    const catalog = await seen();
+    const [first, second] = catalog.backups;
+    const { between } = await missing();
+    expect(between).toEqual([
+      {
+        first: nextSegment(first!.endWal!, defaultSegmentBytes),
+        last: previousSegment(second!.beginWal!, defaultSegmentBytes),
+      },
+    ]);
+    const newestWal = { name: catalog.backups.at(-1)!.endWal! };
+    expect(recoveryWindow({ catalog, newestWal, gaps: between })).toMatchObject({
+      firstRecoverabilityPoint: first!.endTime,
+      windowFrom: second!.endTime,
     });
   });
 
