@@ -7,13 +7,16 @@ const key = (name: string) => ({ name: "login", key: name });
 const call = { signal: AbortSignal.timeout(10_000) };
 const s3 = { bucket: "backups", endpoint: "minio:9000", region: "us-east-1", repoPath: "/pg" };
 
-/** Every Secret's value is its key in small letters. */
+const signature = "sv=2021-06-08&sp=rwdl&sig=c2lnbmVk";
+
+/** Key SAS of the Secret holds the signature, every other one its own name in small letters. */
 async function variablesOf(
   stanzaConfiguration: Readonly<Record<string, unknown>>,
   surroundings: Partial<Surroundings> = {},
 ): Promise<Readonly<Record<string, string>>> {
   const spec = { stanzaConfiguration: { name: "main", ...stanzaConfiguration } } as unknown as StanzaSpec;
-  const read = async (selector: { readonly key: string }): Promise<string> => selector.key.toLowerCase();
+  const read = async ({ key }: { readonly key: string }): Promise<string> =>
+    key === "SAS" ? signature : key.toLowerCase();
   const config = await resolveStanzaConfig({ spec }, read, call);
   return environmentOf(config, { lockPath: "/lock", caFiles: new Map([[2, "/ca/2"]]), ...surroundings });
 }
@@ -110,7 +113,7 @@ describe("the variables of a Stanza", () => {
       PGBACKREST_REPO3_AZURE_CONTAINER: "third",
       PGBACKREST_REPO3_AZURE_ENDPOINT: "blob.example.com",
       PGBACKREST_REPO3_AZURE_KEY_TYPE: "sas",
-      PGBACKREST_REPO3_AZURE_KEY: "sas",
+      PGBACKREST_REPO3_AZURE_KEY: signature,
       PGBACKREST_REPO3_AZURE_URI_STYLE: "path",
       PGBACKREST_REPO3_CIPHER_TYPE: "aes-256-cbc",
       PGBACKREST_REPO3_CIPHER_PASS: "other",
