@@ -49,11 +49,16 @@ const cnpgImage = (tools: Tools): ImageRecipe => ({
   },
 });
 
+interface PostgresSource extends Pick<RootFilesystem, "suite" | "formerSuite"> {
+  readonly major: number;
+  readonly libraries?: readonly string[];
+}
+
 /** CNPG runs PostgreSQL as user and group 26. Just-in-time compilation is left out: it is half the size and unused. */
-const postgresImage = (name: string, suite: string, major: number): ImageRecipe => {
+const postgresImage = (name: string, { major, libraries = [], ...suites }: PostgresSource): ImageRecipe => {
   const root: RootFilesystem = {
-    suite,
-    packages: ["ca-certificates", `postgresql-${major}`],
+    ...suites,
+    packages: ["ca-certificates", `postgresql-${major}`, ...libraries],
     users: [{ name: "postgres", id: 26, home: "/var/lib/postgresql" }],
     prepare: [
       'mkdir -p "$1/etc/postgresql-common"',
@@ -91,10 +96,13 @@ const buildImage = async (recipe: ImageRecipe, run: Run): Promise<BuiltImage> =>
   };
 };
 
+/** CNPG's major upgrade copies the old PostgreSQL's programs into this image, and not the libraries that they need. */
+const postgres17 = { suite: "trixie", major: 17, formerSuite: "bookworm", libraries: ["libicu72", "libldap-2.5-0"] };
+
 /** PostgreSQL's images need no Go program, so they can be made while the compiler works. */
 export const buildPostgresImages = async (run: Run): Promise<BuiltImage[]> => [
-  await buildImage(postgresImage(imageNames.postgres15, "bookworm", 15), run),
-  await buildImage(postgresImage(imageNames.postgres17, "trixie", 17), run),
+  await buildImage(postgresImage(imageNames.postgres15, { suite: "bookworm", major: 15 }), run),
+  await buildImage(postgresImage(imageNames.postgres17, postgres17), run),
 ];
 
 export const buildToolImages = async (tools: Tools, run: Run): Promise<BuiltImage[]> => [

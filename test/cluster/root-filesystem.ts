@@ -7,6 +7,8 @@ import type { Run } from "./run.ts";
 export interface RootFilesystem {
   readonly suite: string;
   readonly packages: readonly string[];
+  /** Another suite, for packages that this one has no more. */
+  readonly formerSuite?: string;
   readonly users: readonly { readonly name: string; readonly id: number; readonly home: string }[];
   /** Paths of packages that are not unpacked, besides documentation. */
   readonly leaveOut?: readonly string[];
@@ -68,6 +70,8 @@ export const writeRootFilesystem = async (root: RootFilesystem, file: string, ru
   const hooks = [...addUsers(root.users), ...(root.prepare ?? [])];
   const last = [...(root.bare ?? []).map(installBare), ...(root.finish ?? [])];
   const excluded = [...documentation, ...(root.leaveOut ?? [])];
+  const from = await mirror();
+  const former = root.formerSuite === undefined ? [] : [`deb ${from} ${root.formerSuite} main`];
   await command(
     "mmdebstrap",
     [
@@ -82,7 +86,8 @@ export const writeRootFilesystem = async (root: RootFilesystem, file: string, ru
       retries,
       root.suite,
       file,
-      await mirror(),
+      from,
+      ...former,
     ],
     { signal: run.signal },
   );
