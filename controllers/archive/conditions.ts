@@ -17,6 +17,8 @@ export interface ArchiveFacts {
   readonly backups: number;
   /** A part of the store that could be read, when not all could, which proves a window alone. */
   readonly proof?: WindowProof | undefined;
+  /** How many are of the database before a major upgrade. */
+  readonly formerBackups?: number;
   /** What the primary's sidecar last reported, where a living Cluster archives here; undefined when it never did. */
   readonly primary?: InstanceEntry | undefined;
   readonly now: Date;
@@ -30,9 +32,9 @@ export interface WindowProof {
 }
 
 export function archiveConditions(facts: ArchiveFacts): readonly Verdict[] {
-  const { catalog, catalogSynced = catalogVerdict(catalog), backups, proof, primary, now } = facts;
+  const { catalog, catalogSynced = catalogVerdict(catalog), primary, now } = facts;
   const verdicts = [catalogSynced, ...("primary" in facts ? [archivingVerdict(primary, now)] : [])];
-  return [archiveReady(verdicts, backups, proof), ...verdicts];
+  return [archiveReady(verdicts, facts), ...verdicts];
 }
 
 function catalogVerdict(catalog: Catalog): Verdict {
@@ -85,7 +87,7 @@ export function isContradicted(archive: Archive, report: InstanceReport, now: Da
   return said.status !== status || said.reason !== reason || (status === "True" && said.message !== message);
 }
 
-function archiveReady(verdicts: readonly Verdict[], backups: number, proof: WindowProof | undefined): Verdict {
+function archiveReady(verdicts: readonly Verdict[], { backups, formerBackups = 0, proof }: ArchiveFacts): Verdict {
   const isMadeUpFor = ({ type, status, reason }: Verdict): boolean =>
     (type === "CatalogSynced" && status === "Unknown") ||
     (type === "Archiving" && reason === "ArchiveFailing" && proof?.hasNewestWal === true);
@@ -100,7 +102,10 @@ function archiveReady(verdicts: readonly Verdict[], backups: number, proof: Wind
       type: "Ready",
       status: "False",
       reason: "NoBackup",
-      message: "no backup counts for restore yet: make one with a Backup",
+      message:
+        formerBackups === 0
+          ? "no backup counts for restore yet: make one with a Backup"
+          : "no backup was made since the major upgrade: make one with a Backup; those from before restore with their own PostgreSQL",
     };
   return {
     type: "Ready",

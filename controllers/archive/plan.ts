@@ -5,6 +5,7 @@ import type { InstanceReport } from "#api/gen/instance-report.ts";
 import type { KubeObject } from "#kube/object.ts";
 import { timestamp } from "#kube/timestamp.ts";
 import type { BackupRecord, Catalog } from "#repository/catalog.ts";
+import { ofSystem } from "#repository/recovery-window.ts";
 import { primaryEntry, reportAgeMaxMs, reportAgeMs } from "../instance-report.ts";
 import type { StoreKind } from "../store-key.ts";
 import type { Verdict } from "../verdict.ts";
@@ -19,6 +20,8 @@ export interface Store {
 export interface ObservedServer {
   readonly server: string;
   readonly catalog: Catalog;
+  /** Of the database that is there now, where the store tells. */
+  readonly systemID?: string;
   readonly newestWal?: { readonly name: string; readonly time?: Date };
   /** The cluster that the store names as its owner. */
   readonly owner?: {
@@ -70,6 +73,7 @@ export function planArchive(input: ArchiveInput): PlannedArchive {
   const last = done.at(-1);
   const primary = living?.report && primaryEntry(living.report);
   const owner = server.owner;
+  const systemID = server.systemID ?? owner?.systemID ?? last?.systemId;
   const cluster =
     living !== undefined
       ? { name: living.name, living: true }
@@ -84,7 +88,7 @@ export function planArchive(input: ArchiveInput): PlannedArchive {
       repository: { kind, name: object.metadata.name, uid: object.metadata.uid ?? "" },
       serverName: server.server,
       ...(cluster && { cluster }),
-      ...((owner?.systemID ?? last?.systemId) !== undefined && { systemID: owner?.systemID ?? last?.systemId }),
+      ...(systemID !== undefined && { systemID }),
       ...(server.window && { windowFrom: timestamp(server.window.from) }),
       ...(server.window?.to && { windowTo: timestamp(server.window.to) }),
       backups: done.length,
@@ -101,7 +105,8 @@ export function planArchive(input: ArchiveInput): PlannedArchive {
     } as PlannedArchive["facts"],
     verdicts: archiveConditions({
       catalog: server.catalog,
-      backups: done.length,
+      backups: ofSystem(done, server.systemID).length,
+      formerBackups: done.length - ofSystem(done, server.systemID).length,
       now,
       ...(catalogSynced && { catalogSynced }),
       ...(proof && { proof }),

@@ -3,7 +3,7 @@
 import { describeViolations } from "#api/violations.ts";
 import { validate } from "#api/gen/stanza.validator.js";
 import type { Stanza } from "#api/gen/stanza.ts";
-import { compareSegments } from "#postgres/segment.ts";
+import { compareSegments, type SegmentName } from "#postgres/segment.ts";
 import { catalogByRepository } from "#repository/pgbackrest/catalog.ts";
 import { locationOfRepository, type RepositoryConfig, type StanzaConfig } from "#repository/pgbackrest/config.ts";
 import { readInfo } from "#repository/pgbackrest/info.ts";
@@ -183,21 +183,30 @@ function contentOf(
   info: PgbackrestInfo,
   { key, catalog, encrypted }: Pick<RepositoryContent, "catalog" | "encrypted"> & { readonly key: number },
 ): RepositoryContent {
-  const [database] = databasesOf(info, key);
-  const archives = info.archives.filter(
-    ({ repositoryKey, databaseId }) => repositoryKey === key && databaseId === database?.id,
-  );
-  const firstWal = archives.flatMap(({ min }) => min ?? []).toSorted(compareSegments)[0];
-  const newestWal = archives
-    .flatMap(({ max }) => max ?? [])
-    .toSorted(compareSegments)
-    .at(-1);
+  const [database, ...before] = databasesOf(info, key);
+  const archivesOf = (id: number | undefined) =>
+    info.archives.filter(({ repositoryKey, databaseId }) => repositoryKey === key && databaseId === id);
+  const newestOf = (id: number | undefined): SegmentName | undefined =>
+    archivesOf(id)
+      .flatMap(({ max }) => max ?? [])
+      .toSorted(compareSegments)
+      .at(-1);
+  const firstWal = archivesOf(database?.id)
+    .flatMap(({ min }) => min ?? [])
+    .toSorted(compareSegments)[0];
+  const newestWal = newestOf(database?.id);
+  const former = before.flatMap(({ id, systemId, version }) => {
+    const last = newestOf(id);
+    if (systemId === undefined) return [];
+    return [{ systemId, ...(version !== undefined && { version }), ...(last !== undefined && { newestWal: last }) }];
+  });
   return {
     catalog,
     backups: info.backups.filter(({ repositoryKey }) => repositoryKey === key),
     encrypted,
     ...(firstWal !== undefined && { firstWal }),
     ...(newestWal !== undefined && { newestWal }),
-    ...(database?.systemId !== undefined && { systemId: database.systemId }),
+    ...(database?.systemId !== undefined && { systemId: database.systemId, databaseId: database.id }),
+    ...(former.length > 0 && { former }),
   };
 }

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Archive } from "#api/gen/archive.ts";
 import type { Backup } from "#api/gen/backup.ts";
 import type { SegmentName } from "#postgres/segment.ts";
+import type { BackupRecord } from "#repository/catalog.ts";
 import type { Problem } from "../opening-problem.ts";
 import { newWarning } from "../archive/conditions.ts";
 import { away, content, looked, plan, record, report, repository, segment, stanza, verdict } from "./plan-fixture.ts";
@@ -242,5 +243,23 @@ describe("the Archive and the records of a Stanza", () => {
       spec: { ...elsewhere.spec, repository: { kind: "Stanza", name: "main", serverName: "pg" } },
     };
     expect(made([own])).toEqual([]);
+  });
+
+  it("are not restorable after a major upgrade until it has a backup of its own", () => {
+    const before = record("20261121-000000F", 1);
+    const end = { name: segment(9) };
+    const after = (...backups: readonly BackupRecord[]) => {
+      const held = content(backups, { systemId: "8", databaseId: 2, former: [{ systemId: "7", version: "15" }] });
+      const planned = plan({ ...looked(repository(1, { content: held })), end }, { clusters: [{ name: "pg" }] });
+      return { ...planned, archive: planned.archives[0]! };
+    };
+    const bare = after(before);
+    expect(bare.facts).toMatchObject({ systemID: "8", formerSystems: [{ systemID: "7", backups: 1 }] });
+    expect(bare.facts).not.toHaveProperty("windowFrom");
+    expect(bare.facts.repositories?.[0]).not.toHaveProperty("windowFrom");
+    expect(bare.archive.facts).toMatchObject({ systemID: "8", backups: 1 });
+    expect(bare.archive.facts).not.toHaveProperty("windowFrom");
+    const own = record("20261122-000000F", 1, { systemId: "8", endTime: new Date("2026-11-21T00:00:00Z") });
+    expect(after(before, own).archive.facts).toMatchObject({ windowFrom: "2026-11-21T00:00:00Z", backups: 2 });
   });
 });

@@ -29,6 +29,7 @@ import { forecast, type WalSample } from "./forecast.ts";
 import { formerStatus } from "./former-status.ts";
 import { mergeCatalogs } from "./merge.ts";
 import { missingEverywhere } from "./missing-wal.ts";
+import { formerSystems, presentSystem } from "./systems.ts";
 import { describeRepositories } from "./repositories-status.ts";
 import { problemIn } from "./repository-problem.ts";
 import { windowProof } from "./window-proof.ts";
@@ -127,6 +128,7 @@ function windowOf(observed: ObservedStanza, repositories: readonly ObservedRepos
   const { name, commitTime } = end;
   return recoveryWindow({
     catalog: mergeCatalogs(repositories),
+    systemId: presentSystem(repositories),
     newestWal: { name, ...(commitTime !== undefined && { commitTime }) },
     gaps: missingEverywhere(repositories, gapsOf(observed, repositories)),
   });
@@ -162,11 +164,13 @@ function archiveInput(observed: ObservedStanza, repositories: readonly ObservedR
   const { stanza, look, clusters, now } = observed;
   const { end, owner } = look.kind === "looked" ? look : {};
   const { windowFrom, windowTo } = windowOf(observed, repositories);
+  const systemID = presentSystem(repositories);
   return {
     store: { kind: "Stanza", object: stanza },
     server: {
       server: stanza.spec.stanzaConfiguration.name,
       catalog: mergeCatalogs(repositories),
+      ...(systemID !== undefined && { systemID }),
       ...(owner?.cluster && { owner: { systemID: owner.systemId, cluster: owner.cluster } }),
       ...(end && { newestWal: { name: end.name, ...(end.storedAt && { time: end.storedAt }) } }),
       ...(windowFrom && { window: { from: windowFrom, ...(windowTo && { to: windowTo }) } }),
@@ -220,7 +224,8 @@ function summary(
   const window = windowOf(observed, repositories);
   const from = window.windowFrom && timestamp(window.windowFrom);
   const to = window.windowTo && timestamp(window.windowTo);
-  const systemID = repositories.flatMap(({ content }) => content?.systemId ?? [])[0] ?? stanza.status?.systemID;
+  const systemID = presentSystem(repositories) ?? stanza.status?.systemID;
+  const former = isWhole ? formerSystems(repositories) : (stanza.status?.formerSystems ?? []);
   const checks = repositories.flatMap(({ key, checks: each }) =>
     each.map((check) => ({ ...check, name: `repo${key}/${check.name}` })),
   );
@@ -229,6 +234,7 @@ function summary(
   return {
     stanza: stanza.spec.stanzaConfiguration.name,
     ...(systemID !== undefined && { systemID }),
+    ...(former.length > 0 && { formerSystems: former }),
     ...(clusters[0] && { cluster: { name: clusters[0].name } }),
     repositories: [...rows],
     repositorySummary: `${usable.length}/${repositories.length}`,

@@ -24,11 +24,14 @@ export const describeRepositories = (
       : factsOf(content, missingIn({ key, content }, gaps))),
   }));
 
-function factsOf({ catalog, backups, newestWal, encrypted }: RepositoryContent, gaps: readonly WalGap[]): Facts {
+function factsOf(
+  { catalog, backups, newestWal, encrypted, systemId }: RepositoryContent,
+  gaps: readonly WalGap[],
+): Facts {
   const count = (type: "full" | "diff" | "incr"): number => backups.filter((backup) => backup.type === type).length;
   const last = catalog.backups.filter(({ status }) => status === "done").at(-1);
   const sizes = backups.flatMap(({ addedBytes }) => addedBytes ?? []);
-  const { windowFrom } = recoveryWindow({ catalog, newestWal: newestWal && { name: newestWal }, gaps });
+  const { windowFrom } = recoveryWindow({ catalog, systemId, newestWal: newestWal && { name: newestWal }, gaps });
   return {
     encrypted,
     full: count("full"),

@@ -31,6 +31,10 @@ export interface RepositoryContent {
   readonly encrypted: boolean;
   /** Decimal text. */
   readonly systemId?: string;
+  /** pgBackRest's number of that database system: the stanza has had one system more for each upgrade. */
+  readonly databaseId?: number;
+  /** The systems from before upgrades. */
+  readonly former?: readonly FormerSystem[];
   /** Absent while its WAL could not be listed since its backups changed, or retention ran. */
   readonly continuity?: Continuity;
 }
@@ -39,6 +43,13 @@ export interface RepositoryContent {
 export interface Continuity extends MissingWal {
   /** What it was made for: see continuity.ts. */
   readonly listedFor: string;
+}
+
+export interface FormerSystem {
+  readonly systemId: string;
+  /** "15" */
+  readonly version?: string;
+  readonly newestWal?: SegmentName;
 }
 
 export interface ObservedRepository {

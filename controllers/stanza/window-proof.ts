@@ -18,8 +18,9 @@ export function windowProof(
   if (repositories.every((repository) => problemIn(repository) === undefined)) return undefined;
   const proofs = repositories.flatMap(({ key, isRead, content }) => {
     if (!isRead || content?.newestWal === undefined) return [];
-    const { catalog, newestWal: name } = content;
-    const { windowTo } = recoveryWindow({ catalog, newestWal: { name }, gaps: missingIn({ key, content }, told) });
+    const { catalog, systemId, newestWal: name } = content;
+    const gaps = missingIn({ key, content }, told);
+    const { windowTo } = recoveryWindow({ catalog, systemId, newestWal: { name }, gaps });
     return windowTo === undefined ? [] : [{ from: `repository ${key}`, hasNewestWal: hasNewestWal(content, primary) }];
   });
   return proofs.find((proof) => proof.hasNewestWal) ?? proofs[0];

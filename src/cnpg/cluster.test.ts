@@ -53,6 +53,7 @@ describe("a Cluster", () => {
     expect(cluster.spec).toEqual({
       instances: 3,
       imageName: "postgresql:17",
+      postgresMajor: 17,
       imagePullPolicy: "Always",
       serviceAccountName: "sa",
       env: ["TZ", "SECRET"],

@@ -14,6 +14,7 @@ import {
   type Fields,
   type NamespacedMeta,
 } from "./json.ts";
+import { wantedMajor } from "./postgres-major.ts";
 
 /** An entry of spec.plugins, or the plugin of an entry of spec.externalClusters. */
 export interface PluginEntry {
@@ -45,6 +46,8 @@ export interface ReplicaSettings {
 export interface ClusterSpec {
   readonly instances: number;
   readonly imageName: string | undefined;
+  /** Major version of PostgreSQL that it is to run, where its image or catalog tells. */
+  readonly postgresMajor: number | undefined;
   readonly imagePullPolicy: string | undefined;
   readonly serviceAccountName: string | undefined;
   /** Names of the variables in spec.env, which CNPG puts into the containers that run PostgreSQL. */
@@ -103,6 +106,7 @@ function decodeSpec(spec: Fields): ClusterSpec {
   return {
     instances: numberOf(spec["instances"]) ?? 1,
     imageName: textOf(spec["imageName"]),
+    postgresMajor: wantedMajor({ spec }),
     imagePullPolicy: textOf(spec["imagePullPolicy"]),
     serviceAccountName: textOf(spec["serviceAccountName"]),
     env: names(spec["env"]),

@@ -208,3 +208,32 @@ describe("no backup will do", () => {
     expect(choose({ targetLSN: "0/9000000", targetTLI: "1" }, { catalog: bare })).toMatchObject({ kind: "refused" });
   });
 });
+
+describe("a catalog with backups from before a major upgrade", () => {
+  const on15 = backup("01", "0/1000100", { postgresMajor: 15 });
+  const on17 = backup("03", "0/3000100", { postgresVersion: 170_002 });
+  const both = { catalog: { ...catalog, backups: [on15, on17] } };
+  const at2: RecoveryTargetBlock = { targetTime: "2026-11-21 02:30:00+00" };
+
+  it("gives each PostgreSQL the newest of its own, and any where its version is not known", () => {
+    expect(choose({}, { ...both, postgresMajor: 15 })).toMatchObject({ backup: on15 });
+    expect(choose({}, { ...both, postgresMajor: 17 })).toMatchObject({ backup: on17 });
+    expect(choose(at2, both)).toMatchObject({ backup: on15 });
+    expect(choose({}, { ...both, catalog, postgresMajor: 17 })).toMatchObject({ backup: three });
+  });
+
+  it("says which version would do", () => {
+    expect(choose(at2, { ...both, postgresMajor: 17 })).toMatchObject({
+      reason: "TargetBeforeBackup",
+      why: expect.stringMatching(/^no backup but 20261121T010000 of PostgreSQL 15 ended by .*: 20261121T030000 /),
+    });
+    expect(choose({ backupID: on15.id }, { ...both, postgresMajor: 17 })).toMatchObject({
+      reason: "VersionMismatch",
+      why: expect.stringMatching(/^backup 20261121T010000 is of PostgreSQL 15, and this cluster is to run 17; .*T03/),
+    });
+    expect(choose({}, { ...both, postgresMajor: 18 })).toMatchObject({
+      reason: "VersionMismatch",
+      why: expect.stringMatching(/^no backup is of PostgreSQL 18, which this cluster is to run; the newest: .*T03/),
+    });
+  });
+});

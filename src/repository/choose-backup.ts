@@ -14,6 +14,8 @@ export interface ChoiceInput {
   readonly servers?: readonly string[];
   /** Content of the archive's history files by timeline. Without them a numbered timeline takes only its own backups. */
   readonly histories?: ReadonlyMap<number, readonly HistoryEntry[]>;
+  /** Of the PostgreSQL that is to recover: it starts from backups of its own version only. Absent: not known. */
+  readonly postgresMajor?: number | undefined;
 }
 
 export type RefusalReason =
@@ -21,6 +23,7 @@ export type RefusalReason =
   | "NoBackup"
   | "UnknownBackup"
   | "BackupNotUsable"
+  | "VersionMismatch"
   | "TargetBeforeBackup"
   | "TimelineMismatch";
 
@@ -39,9 +42,14 @@ const serversNamedMax = 10;
 
 export function chooseBackup(input: ChoiceInput): BackupChoice {
   const { catalog, target } = input;
-  const done = catalog.backups.filter(({ status, endTime }) => status === "done" && endTime !== undefined);
+  const finished = catalog.backups.filter(({ status, endTime }) => status === "done" && endTime !== undefined);
+  const done = finished.filter((backup) => isOfVersion(backup, input));
   if (target.backupId !== undefined) return chooseNamed(input, done, target.backupId);
-  if (done.length === 0) return noBackup(input);
+  if (finished.length === 0) return noBackup(input);
+  if (done.length === 0) {
+    const why = `no backup is of PostgreSQL ${input.postgresMajor}, which this cluster is to run; the newest`;
+    return refuse("VersionMismatch", why, newestFirst(finished));
+  }
   const path = targetPath(input);
   const onTimeline = done.filter((backup) => isOnTarget(backup, target, path));
   if (onTimeline.length === 0) {
@@ -50,7 +58,9 @@ export function chooseBackup(input: ChoiceInput): BackupChoice {
   const reached = newestFirst(onTimeline.filter((backup) => endsBefore(backup, target)));
   const [backup] = reached;
   if (backup === undefined) {
-    const why = `no backup ended by ${describeGoal(target)}; the first to end after it`;
+    const [other] = newestFirst(finished.filter((one) => !done.includes(one) && endsBefore(one, target)));
+    const that = other === undefined ? "" : ` but ${other.id} of PostgreSQL ${majorOf(other)}`;
+    const why = `no backup${that} ended by ${describeGoal(target)}; the first to end after it`;
     return refuse("TargetBeforeBackup", why, newestFirst(onTimeline).toReversed());
   }
   return { kind: "chosen", backup, why: whyNewest(backup, target) };
@@ -60,6 +70,10 @@ function chooseNamed(input: ChoiceInput, done: readonly BackupRecord[], id: stri
   const { catalog, target } = input;
   const backup = catalog.backups.find((candidate) => candidate.id === id);
   if (backup === undefined) return unknownBackup(input, done, id);
+  if (!isOfVersion(backup, input)) {
+    const why = `backup ${id} is of PostgreSQL ${majorOf(backup)}, and this cluster is to run ${input.postgresMajor}`;
+    return refuse("VersionMismatch", `${why}; those of its version`, newestFirst(done));
+  }
   if (!done.includes(backup)) {
     const error = backup.error === undefined ? "" : `: ${backup.error}`;
     return refuse("BackupNotUsable", `backup ${id} is ${backup.status}${error}; usable`, nearestTo(id, done));
@@ -85,6 +99,15 @@ function unknownBackup(input: ChoiceInput, done: readonly BackupRecord[], id: st
   }
   if (catalog.backups.length === 0) return noBackup(input);
   return refuse("UnknownBackup", `server ${catalog.server} has no backup ${id}; usable`, nearestTo(id, done));
+}
+
+const majorOf = ({ postgresMajor, postgresVersion }: BackupRecord): number | undefined =>
+  postgresMajor ?? (postgresVersion === undefined ? undefined : Math.floor(postgresVersion / 10_000));
+
+/** Data of one major version are nothing to another. What is not known rules nothing out. */
+function isOfVersion(backup: BackupRecord, { postgresMajor }: ChoiceInput): boolean {
+  const major = majorOf(backup);
+  return major === undefined || postgresMajor === undefined || major === postgresMajor;
 }
 
 /** A server without backups is most often a wrong name: then the others are told. */

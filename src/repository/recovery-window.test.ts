@@ -53,6 +53,16 @@ describe("the recovery window", () => {
     });
   });
 
+  it("is that of the present database system, and of all when no system is told", () => {
+    const before = backup("07:00:00", 5, { systemId: "15" });
+    const after = backup("09:00:00", 15, { systemId: "17" });
+    const all = catalog(before, after);
+    expect(recoveryWindow({ catalog: all, systemId: "17", newestWal }).windowFrom).toEqual(at("09:00:00"));
+    expect(recoveryWindow({ catalog: catalog(before), systemId: "17", newestWal })).toEqual({});
+    expect(recoveryWindow({ catalog: all, newestWal }).windowFrom).toEqual(at("07:00:00"));
+    expect(recoveryWindow({ catalog: catalog(first), systemId: "17", newestWal }).windowFrom).toEqual(at("08:00:00"));
+  });
+
   it("counts finished backups only", () => {
     const failed = backup("07:00:00", 5, { status: "failed" });
     const { endTime: _, ...endless } = backup("07:30:00", 6);

@@ -13,6 +13,8 @@ export interface WalGap {
 
 export interface WindowInput {
   readonly catalog: Catalog;
+  /** Of the database that is there now: backups from before a major upgrade lead to none of its moments. */
+  readonly systemId?: string | undefined;
   readonly newestWal?: Pick<NewestWal, "name" | "commitTime"> | undefined;
   /** Absent: continuity was not looked at. */
   readonly gaps?: readonly WalGap[];
@@ -36,8 +38,8 @@ export interface RecoveryWindow {
 
 type Done = BackupRecord & { readonly endTime: Date };
 
-export function recoveryWindow({ catalog, newestWal, gaps = [] }: WindowInput): RecoveryWindow {
-  const done = catalog.backups.filter(
+export function recoveryWindow({ catalog, systemId, newestWal, gaps = [] }: WindowInput): RecoveryWindow {
+  const done = ofSystem(catalog.backups, systemId).filter(
     (backup): backup is Done => backup.status === "done" && backup.endTime !== undefined,
   );
   const first = earliest(done);
@@ -51,6 +53,10 @@ export function recoveryWindow({ catalog, newestWal, gaps = [] }: WindowInput): 
     ...(from === undefined || newestWal === undefined ? {} : windowEnd(from, through, newestWal)),
   };
 }
+
+/** One that does not tell its system counts. */
+export const ofSystem = (backups: readonly BackupRecord[], systemId: string | undefined): readonly BackupRecord[] =>
+  backups.filter((backup) => systemId === undefined || (backup.systemId ?? systemId) === systemId);
 
 /**
  * Replay stops at a targetTime only when it meets a commit after it; without one PostgreSQL gives up with "recovery

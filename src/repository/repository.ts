@@ -8,6 +8,12 @@ export interface CallOptions {
   readonly signal: AbortSignal;
 }
 
+/** A store may hold the WAL of a database before and after major upgrades, one archive after the other. */
+export interface GenerationOptions extends CallOptions {
+  /** The version of the database that is meant; the present one when absent, or where the store has no such archive. */
+  readonly postgresMajor?: number;
+}
+
 /** A segment in the archive. `bytes` as stored, that is compressed. */
 export interface ArchivedWal {
   readonly name: SegmentName;
@@ -27,7 +33,7 @@ export interface NewestWal extends ArchivedWal {
   readonly commitTimeUnknown?: string;
 }
 
-export interface NewestWalOptions extends CallOptions {
+export interface NewestWalOptions extends GenerationOptions {
   /** The answer before. */
   readonly known?: NewestWal;
   /** Only its name counts: no segment is read for the time of a commit. */
@@ -110,10 +116,10 @@ export interface Repository {
   removeBackup(server: string, id: string, options: CallOptions): Promise<number>;
 
   /** The history of a timeline; undefined when it is not in the archive, or damaged. */
-  history(server: string, timeline: number, options: CallOptions): Promise<readonly HistoryEntry[] | undefined>;
+  history(server: string, timeline: number, options: GenerationOptions): Promise<readonly HistoryEntry[] | undefined>;
 
   /** The timelines whose history files are in the archive, in order. */
-  historyTimelines(server: string, options: CallOptions): Promise<readonly number[]>;
+  historyTimelines(server: string, options: GenerationOptions): Promise<readonly number[]>;
 
   /** Undefined: nobody claimed this server's archive yet. Throws RepositoryError when the mark is damaged. */
   owner(server: string, options: CallOptions): Promise<Owner | undefined>;

@@ -419,6 +419,33 @@ export interface Stanza {
       name: string;
     };
     /**
+     * The database systems from before major upgrades, newest first: their backups are still there and restore with their own PostgreSQL; the windows are those of the present system alone.
+     *
+     * @maxItems 32
+     */
+    formerSystems?: {
+      /**
+       * Its system identifier.
+       */
+      systemID: string;
+      /**
+       * Its version of PostgreSQL: `15`.
+       */
+      postgresVersion?: string;
+      /**
+       * Its backups in all repositories.
+       */
+      backups: number;
+      /**
+       * The oldest moment of it that can be restored.
+       */
+      windowFrom?: string;
+      /**
+       * Its newest WAL segment.
+       */
+      lastWal?: string;
+    }[];
+    /**
      * Each repository by itself.
      *
      * @maxItems 32

@@ -44,8 +44,9 @@ export function createRestorePort(deps: RestoreDeps): RestoreJobPort<ObjectStore
     signal: AbortSignal,
   ): Promise<void> {
     const server = order.source.serverName;
+    const { postgresMajor } = order.cluster.spec;
     const repository = openBarmanRepository(store);
-    const preview = await previewRecovery({ repository, server, target: order.recoveryTarget, signal });
+    const preview = await previewRecovery({ repository, server, target: order.recoveryTarget, postgresMajor, signal });
     if (preview.kind === "unreachable") throw new RpcError("FAILED_PRECONDITION", preview.message);
     const { backup, why } = preview;
     logger.info({ backup: backup.id, why }, "restoring");

@@ -30,7 +30,8 @@ export function createStanzaRestorePort(deps: StanzaRestoreDeps): RestoreJobPort
       signal,
     }: { readonly onPrepared: (target: StanzaRestoreTarget) => void; readonly signal: AbortSignal },
   ): Promise<void> {
-    const preview = await previewStanzaRecovery({ pgbackrest, target: recoveryTarget, signal });
+    const { postgresMajor } = cluster.spec;
+    const preview = await previewStanzaRecovery({ pgbackrest, target: recoveryTarget, postgresMajor, signal });
     if (preview.kind === "unreachable") throw new RpcError("FAILED_PRECONDITION", preview.message);
     const { backup, why } = preview;
     const { id: backupId, repository = 1 } = backup;

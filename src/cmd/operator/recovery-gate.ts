@@ -38,16 +38,18 @@ export function createRecoveryGate({ stores, stanzas, logger }: RecoveryGateDeps
 
   async function ask({ metadata, spec }: Cluster, from: StoreReference, signal: AbortSignal): Promise<RecoveryPreview> {
     const name = `${metadata.namespace}/${from.name}`;
+    const { postgresMajor } = spec;
     const target = spec.recovery?.recoveryTarget;
     if (from.kind === "Stanza") {
       const { store: pgbackrest } = await stanzas.source.get(name, { signal });
-      return await previewStanzaRecovery({ pgbackrest, target, infoDeadlineMs: infoMs, signal });
+      return await previewStanzaRecovery({ pgbackrest, target, postgresMajor, infoDeadlineMs: infoMs, signal });
     }
     const { store } = await stores.source.get(name, { signal });
     return await previewRecovery({
       repository: openBarmanRepository(store),
       server: from.serverName,
       target,
+      postgresMajor,
       signal,
     });
   }

@@ -18,7 +18,7 @@ import { presentFiles } from "#repository/pgbackrest/wal-listing.ts";
 import { BackupError } from "../backup/errors.ts";
 import { waitForWal } from "../backup/wal-wait.ts";
 import type { BackupRequest } from "./backup-request.ts";
-import { chooseType, presentBackups, type TypeChoice } from "./choose-type.ts";
+import { chooseType, lastUpgrade, presentBackups, type TypeChoice } from "./choose-type.ts";
 import { toBackupError } from "./errors.ts";
 import { followCopy } from "./follow-copy.ts";
 import type { Progress } from "./progress.ts";
@@ -138,9 +138,16 @@ async function makeBackup(options: MakingOptions, { clusterBytes }: PrimaryFacts
 /** A full backup builds on nothing, so nothing is read for it. */
 async function choose({ pgbackrest, request, signal }: StanzaBackupOptions): Promise<TypeChoice> {
   const { type: asked, repository } = request;
-  const backups =
-    asked === "full" ? [] : presentBackups(await readRepository(pgbackrest, repository, { signal }), repository);
-  return chooseType({ asked, backups, repository, policy: pgbackrest.config.backup, now: new Date() });
+  const nothing = { databases: [], backups: [] };
+  const before = asked === "full" ? nothing : await readRepository(pgbackrest, repository, { signal });
+  return chooseType({
+    asked,
+    backups: presentBackups(before, repository),
+    repository,
+    upgrade: lastUpgrade(before, repository),
+    policy: pgbackrest.config.backup,
+    now: new Date(),
+  });
 }
 
 /** A backup with all that the caller is told of it. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { BackupInfo, BackupType } from "#repository/pgbackrest/info.ts";
-import { chooseType, presentBackups } from "./choose-type.ts";
+import { chooseType, lastUpgrade, presentBackups } from "./choose-type.ts";
 
 const now = new Date("2026-11-26T12:00:00Z");
 const policy = { fullEveryDays: 7, chainMax: 3 };
@@ -83,5 +83,21 @@ describe("presentBackups", () => {
     const mine = backup(full, { databaseId: 2 });
     const backups = [backup("20261101-020000F"), mine, backup("20261125-030000F", { databaseId: 2, repositoryKey: 2 })];
     expect(presentBackups({ databases, backups }, 1)).toEqual([mine]);
+  });
+});
+
+describe("after a major upgrade", () => {
+  const databases = [
+    { id: 1, repositoryKey: 1, version: "15" },
+    { id: 2, repositoryKey: 1, version: "17" },
+  ];
+
+  it("says why a full one is made, as long as there are backups from before", () => {
+    const upgrade = lastUpgrade({ databases, backups: [backup(full)] }, 1);
+    expect(chooseType({ asked: undefined, backups: [], repository: 1, upgrade, policy, now }).why).toBe(
+      "repository 1 holds no full backup since the upgrade from PostgreSQL 15 to 17",
+    );
+    expect(lastUpgrade({ databases, backups: [] }, 1)).toBeUndefined();
+    expect(lastUpgrade({ databases: databases.slice(0, 1), backups: [backup(full)] }, 1)).toBeUndefined();
   });
 });

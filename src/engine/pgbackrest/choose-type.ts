@@ -21,6 +21,8 @@ export interface TypeInput {
   /** Of the repository that the backup goes to, and of the present database only: see `presentBackups`. */
   readonly backups: readonly BackupInfo[];
   readonly repository: number;
+  /** Set while the stanza has been upgraded and holds backups from before: "15" and "17". */
+  readonly upgrade?: { readonly from: string; readonly to: string } | undefined;
   readonly policy: StanzaConfig["backup"];
   readonly now: Date;
 }
@@ -34,11 +36,23 @@ export function presentBackups(
   return backups.filter((backup) => backup.repositoryKey === repository && backup.databaseId === present?.id);
 }
 
-export function chooseType({ asked, backups, repository, policy, now }: TypeInput): TypeChoice {
+/** From which version to which a repository was upgraded last, as long as it holds backups of the former one. */
+export function lastUpgrade(
+  { databases, backups }: Pick<PgbackrestInfo, "databases" | "backups">,
+  repository: number,
+): TypeInput["upgrade"] {
+  const [present, former] = databasesOf({ databases }, repository);
+  const isKept = backups.some((one) => one.repositoryKey === repository && one.databaseId === former?.id);
+  if (!isKept || present?.version === undefined || former?.version === undefined) return undefined;
+  return { from: former.version, to: present.version };
+}
+
+export function chooseType({ asked, backups, repository, upgrade, policy, now }: TypeInput): TypeChoice {
   if (asked === "full") return { type: "full", why: "a full backup was asked for" };
   const full = newestFull(backups);
   if (full === undefined) {
-    const none = `repository ${repository} holds no full backup yet`;
+    const since = upgrade === undefined ? "yet" : `since the upgrade from PostgreSQL ${upgrade.from} to ${upgrade.to}`;
+    const none = `repository ${repository} holds no full backup ${since}`;
     const why = asked === undefined ? none : `${none}, and ${nameOf[asked]} one without its full is impossible`;
     return { type: "full", why };
   }

@@ -10,6 +10,8 @@ import { previewRecovery, type RecoveryPreview } from "../restore/preview.ts";
 export interface StanzaPreviewOptions {
   readonly pgbackrest: Pgbackrest;
   readonly target: RecoveryTargetBlock | undefined;
+  /** Of the PostgreSQL that is to recover, where that is known. */
+  readonly postgresMajor?: number | undefined;
   /** For the listing of each repository: 30 s unless told. */
   readonly infoDeadlineMs?: number;
   readonly signal: AbortSignal;
@@ -17,7 +19,7 @@ export interface StanzaPreviewOptions {
 
 /** Throws StoreError when those repositories that answer do not suffice, and others do not answer. */
 export async function previewStanzaRecovery(options: StanzaPreviewOptions): Promise<RecoveryPreview> {
-  const { pgbackrest, target, infoDeadlineMs, signal } = options;
+  const { pgbackrest, target, postgresMajor, infoDeadlineMs, signal } = options;
   const limits = infoDeadlineMs === undefined ? {} : { infoDeadlineMs };
   const info = await openPgbackrestRepository(pgbackrest, limits).info({ signal });
   const [problem] = problemsIn(info);
@@ -25,7 +27,13 @@ export async function previewStanzaRecovery(options: StanzaPreviewOptions): Prom
   if (repositories.length === 0 && problem !== undefined) throw problem;
   const only = repositories.map(({ key }) => key);
   const repository = openPgbackrestRepository(pgbackrest, { only, info: { ...info, repositories } });
-  const preview = await previewRecovery({ repository, server: pgbackrest.config.stanza, target, signal });
+  const preview = await previewRecovery({
+    repository,
+    server: pgbackrest.config.stanza,
+    target,
+    postgresMajor,
+    signal,
+  });
   const isProven = preview.kind !== "unreachable" || preview.reason === "InvalidTarget" || problem === undefined;
   if (!isProven) throw problem;
   return preview;

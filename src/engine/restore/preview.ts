@@ -21,6 +21,8 @@ export interface PreviewOptions {
   readonly server: string;
   /** The recoveryTarget block of the Cluster; absent: all WAL from the newest backup. */
   readonly target: RecoveryTargetBlock | undefined;
+  /** Of the PostgreSQL that is to recover, where that is known. */
+  readonly postgresMajor?: number | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -29,7 +31,7 @@ const segmentsMax = 50_000n;
 
 /** Throws StoreError when the store does not answer; everything else is in the answer. */
 export async function previewRecovery(options: PreviewOptions): Promise<RecoveryPreview> {
-  const { repository, server, signal } = options;
+  const { repository, server, postgresMajor, signal } = options;
   const parsed = parseRecoveryTarget(options.target);
   if (parsed.kind === "invalid") {
     const message = parsed.violations.map(({ field, message }) => `${field}: ${message}`).join("; ");
@@ -39,11 +41,14 @@ export async function previewRecovery(options: PreviewOptions): Promise<Recovery
   const catalog = await repository.catalog(server, { signal });
   const servers = catalog.backups.length === 0 ? await repository.servers({ signal }) : [];
   const histories = await readHistories(options, target);
-  const choice = chooseBackup({ catalog: atTheirEnds(catalog), target, servers, histories });
+  const choice = chooseBackup({ catalog: atTheirEnds(catalog), target, servers, histories, postgresMajor });
   if (choice.kind === "refused") return { kind: "unreachable", reason: choice.reason, message: choice.why };
   const { why } = choice;
   const backup = catalog.backups.find(({ id }) => id === choice.backup.id) ?? choice.backup;
-  const end = await repository.newestWal(server, { nameOnly: target.goal.kind !== "time", signal });
+  const end = await repository.newestWal(server, {
+    ...ofVersion(backup, signal),
+    nameOnly: target.goal.kind !== "time",
+  });
   const segmentBytes = backup.segmentBytes ?? defaultSegmentBytes;
   const missing = await findGaps(options, { backup, end, histories });
   const reach = judgeReach({ backup, target, end, segmentBytes, missing });
@@ -64,15 +69,22 @@ const atTheirEnds = (catalog: Catalog): Catalog => ({
   ),
 });
 
+/** The WAL of the backup's own database: a major upgrade begins another archive. */
+const ofVersion = ({ postgresMajor }: Pick<PreviewOptions, "postgresMajor">, signal: AbortSignal) => ({
+  signal,
+  ...(postgresMajor !== undefined && { postgresMajor }),
+});
+
 type Histories = ReadonlyMap<number, readonly HistoryEntry[]>;
 
 /** The history that decides about the target's timeline, where the archive has it. */
 async function readHistories(options: PreviewOptions, target: RecoveryTarget): Promise<Histories> {
   if (target.timeline === "current") return new Map();
-  const timelines = await options.repository.historyTimelines(options.server, { signal: options.signal });
+  const call = ofVersion(options, options.signal);
+  const timelines = await options.repository.historyTimelines(options.server, call);
   const timeline = target.timeline === "latest" ? timelines.at(-1) : target.timeline;
   if (timeline === undefined || !timelines.includes(timeline)) return new Map();
-  const history = await options.repository.history(options.server, timeline, { signal: options.signal });
+  const history = await options.repository.history(options.server, timeline, call);
   return history === undefined ? new Map() : new Map([[timeline, history]]);
 }
 

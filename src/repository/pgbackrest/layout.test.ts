@@ -20,7 +20,7 @@ describe("pgBackRest's names", () => {
   );
 
   it("tell databases and backups", () => {
-    expect(parseArchiveId("15-1")).toEqual({ id: "15-1", databaseId: 1 });
+    expect(parseArchiveId("15-1")).toEqual({ id: "15-1", version: "15", databaseId: 1 });
     expect(parseArchiveId("9.6-12")).toMatchObject({ databaseId: 12 });
     expect(parseArchiveId("15-1-2")).toBeUndefined();
     expect(isBackupLabel("20261126-181459F_20261126-181503I")).toBe(true);

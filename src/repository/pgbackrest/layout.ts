@@ -5,6 +5,7 @@ import { historyFileName, parseSegmentName, type SegmentName } from "#postgres/s
 /** A database's folder below the archive: "15-1" is the first database of the stanza, of version 15. */
 export interface ArchiveId {
   readonly id: string;
+  readonly version: string;
   readonly databaseId: number;
 }
 
@@ -30,8 +31,8 @@ export const historyFilter = String.raw`^[0-9A-F]{8}\.history$`;
 export const segmentFilter = (prefix: string): string => `^${prefix}[0-9A-F]{${24 - prefix.length}}-`;
 
 export function parseArchiveId(id: string): ArchiveId | undefined {
-  const match = /^\d+(?:\.\d+)?-(\d+)$/.exec(id);
-  return match === null ? undefined : { id, databaseId: Number(match[1]) };
+  const [, version, databaseId] = /^(\d+(?:\.\d+)?)-(\d+)$/.exec(id) ?? [];
+  return version === undefined ? undefined : { id, version, databaseId: Number(databaseId) };
 }
 
 /** "<segment>-<SHA-1 of it>.gz"; undefined for any other file, such as a partial segment or the label of a backup. */

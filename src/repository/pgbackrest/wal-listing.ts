@@ -3,7 +3,7 @@
 import { parseWalFileName, segmentNameFits, segmentPosition, type SegmentName } from "#postgres/segment.ts";
 import type { CallOptions } from "#store/store.ts";
 import type { StoredSegment } from "../commit-time.ts";
-import type { SegmentRange } from "../repository.ts";
+import type { GenerationOptions, SegmentRange } from "../repository.ts";
 import type { RepositoryFiles } from "./files.ts";
 import {
   archiveIdFilter,
@@ -20,16 +20,18 @@ import { WalRuns, type MissingWal } from "./wal-runs.ts";
 /** From this many folders on, one process lists all of them. */
 const foldersMax = 4;
 
-/** The folders of the stanza's databases, the present one first. */
-export async function listArchiveIds(files: RepositoryFiles, { signal }: CallOptions): Promise<readonly string[]> {
+/** The folders of the stanza's databases, the present one first; of one version only, where there is one of it. */
+export async function listArchiveIds(
+  files: RepositoryFiles,
+  { signal, postgresMajor }: GenerationOptions,
+): Promise<readonly string[]> {
   const ids = [...(files.archiveIds ?? [])];
   const onName = (name: string): void => void ids.push(name);
   if (files.archiveIds === undefined)
     await files.names(archivePath(files.stanza), { filter: archiveIdFilter, onName, signal });
-  return ids
-    .flatMap((id) => parseArchiveId(id) ?? [])
-    .sort((a, b) => b.databaseId - a.databaseId)
-    .map(({ id }) => id);
+  const all = ids.flatMap((id) => parseArchiveId(id) ?? []).sort((a, b) => b.databaseId - a.databaseId);
+  const meant = all.filter(({ version }) => version === String(postgresMajor));
+  return (meant.length > 0 ? meant : all).map(({ id }) => id);
 }
 
 /** The last `count` segments of the newest timeline that has any, newest first. */

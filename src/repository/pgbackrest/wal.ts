@@ -5,7 +5,7 @@ import { parseHistory, type HistoryEntry } from "#postgres/timeline.ts";
 import type { CallOptions } from "#store/store.ts";
 import { endOfArchive, segmentsReadMax, type StoredSegment } from "../commit-time.ts";
 import { RepositoryError } from "../errors.ts";
-import type { MissingSegments, NewestWal, NewestWalOptions, SegmentRange } from "../repository.ts";
+import type { GenerationOptions, MissingSegments, NewestWal, NewestWalOptions, SegmentRange } from "../repository.ts";
 import { askAll, askUntil } from "./across.ts";
 import type { RepositoryFiles } from "./files.ts";
 import { historyPath } from "./layout.ts";
@@ -100,7 +100,7 @@ const historyBytesMax = 1024 * 1024;
 export const readHistory = (
   repositories: Repositories,
   timeline: number,
-  options: CallOptions,
+  options: GenerationOptions,
 ): Promise<readonly HistoryEntry[] | undefined> =>
   askUntil(
     repositories,
@@ -117,10 +117,9 @@ export const readHistory = (
     },
   );
 
-/** Of the present database. */
 export async function readHistoryTimelines(
   repositories: Repositories,
-  options: CallOptions,
+  options: GenerationOptions,
 ): Promise<readonly number[]> {
   const each = await askAll(repositories, async (files) => {
     const [id] = await listArchiveIds(files, options);
