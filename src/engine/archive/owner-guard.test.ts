@@ -58,10 +58,14 @@ describe("whose archive it is", () => {
     await expect(failure).rejects.toMatchObject({
       kind: "ForeignArchive",
       message: text(/app\/pg.*7300000000000000001.*7300000000000000002/),
-      hint: text("serverName"),
+      hint: text("serverName in the plugin's parameters, as after every major upgrade"),
+    });
+    const cluster = { ...clusterIdentity, uid: "another" };
+    await expect(archiver.archive(path, fixture.locate(), call({ cluster }))).rejects.toMatchObject({
+      hint: text(/serverName in the plugin's parameters$/),
     });
     expect(await fixture.archived()).toEqual([`${first}.zst`]);
-    expect(archiver.status()).toMatchObject({ failures: 1, lastFailure: { error: { kind: "ForeignArchive" } } });
+    expect(archiver.status()).toMatchObject({ failures: 2, lastFailure: { error: { kind: "ForeignArchive" } } });
     await store.delete(["pg/holdfast/owner.json"], { signal: never });
     await archiver.archive(path, fixture.locate(), call());
     expect(await owner()).toMatchObject({ systemID: other.systemId });

@@ -42,11 +42,14 @@ export async function checkOwner(check: OwnerCheck): Promise<Ownership> {
     owner = await claimOwner(location.store, location.server, mark, { signal, ...(encryption && { encryption }) });
   }
   if (owner.systemId === systemId) return { systemId, segmentBytes };
+  const hint = "give this cluster another serverName in the plugin's parameters";
+  // Its own archive from before: admission asks for another name with the upgrade, but can be bypassed.
+  const isUpgraded = owner.cluster.uid === cluster.uid && cluster.uid !== "";
   throw new ArchiveError(
     "ForeignArchive",
     `${describeArchive(location)} belongs to cluster ${owner.cluster.namespace}/${owner.cluster.name}, ` +
       `database system ${owner.systemId}; this is database system ${systemId}`,
-    { hint: "give this cluster another serverName in the plugin's parameters" },
+    { hint: isUpgraded ? `${hint}, as after every major upgrade; what is in this one stays` : hint },
   );
 }
 
