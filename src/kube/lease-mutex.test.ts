@@ -176,6 +176,29 @@ describe("a mutex of one lease", () => {
     expect(holder()).toBe("pg-2");
   });
 
+  it("ends the work when the lease was deleted, and holds none that was made anew under its name", async () => {
+    api.lease = { metadata: { ...key, uid: "first", resourceVersion: "1" }, spec: {} };
+    const work = mutexOf("pg-1").hold(hold, async (signal) => {
+      await turns(() => signal.aborted);
+      throw signal.reason;
+    });
+    await turns(() => holder() === "pg-1");
+    api.lease = { metadata: { ...key, uid: "second", resourceVersion: "1000" }, spec: {} };
+    await expect(work).rejects.toThrow("nobody holds the Lease");
+    expect(holder()).toBeUndefined();
+  });
+
+  it("names the pod that is waited for, also while another wait of our own comes first", async () => {
+    take("pg-2", "retention");
+    const mutex = mutexOf("pg-1");
+    const first = mutex.hold({ ...hold, waitMs: 60_000 }, async () => undefined);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    const second = mutex.hold({ ...hold, waitMs: 5 }, async () => undefined);
+    await expect(second).rejects.toThrow("pg-2 holds the Lease holdfast-stanza-main for retention");
+    take("");
+    await first;
+  });
+
   it("names the operator when the lease is missing, as something that passes", async () => {
     api.lease = undefined;
     await expect(mutexOf("pg-1").hold(hold, async () => undefined)).rejects.toMatchObject({

@@ -83,11 +83,12 @@ export function createLeaseMutex(options: LeaseMutexOptions): Mutex {
     return now() - seenAt >= (seconds === undefined ? timings.leaseDurationMs : seconds * 1000);
   }
 
-  /** Takes or renews it when it may be ours; the one who holds it when not. */
-  async function claim(purpose: string, signal: AbortSignal): Promise<Lease | undefined> {
+  /** Takes it, or renews the one that is held, when it may be ours; the one who holds it when not. */
+  async function claim(purpose: string, signal: AbortSignal, held?: Lease): Promise<Lease | undefined> {
     const sentAt = now();
     const current = await read(signal);
-    if (!isFree(current)) return current;
+    const isAnother = held !== undefined && current.metadata.uid !== held.metadata.uid;
+    if (isAnother || !isFree(current)) return current;
     const time = new Date().toISOString().replace("Z", "000Z");
     const renews = holderOf(current) === identity;
     const { metadata, spec } = current;
@@ -143,8 +144,9 @@ export function createLeaseMutex(options: LeaseMutexOptions): Mutex {
     }
   }
 
-  /** Renews until `over` aborts; calls `lose` once another one holds the Lease, or may soon. */
+  /** Renews until `over` aborts; calls `lose` once another one holds the Lease or may soon, or it was made anew. */
   async function keepRenewing(purpose: string, over: AbortSignal, lose: (error: Error) => void): Promise<void> {
+    const held = seen;
     const leftMs = (): number => renewedAt + timings.renewDeadlineMs - now();
     for (let failure: unknown; !over.aborted;) {
       if (leftMs() <= 0) {
@@ -155,10 +157,11 @@ export function createLeaseMutex(options: LeaseMutexOptions): Mutex {
       if (over.aborted) return;
       try {
         const patienceMs = Math.max(1, Math.min(requestMsMax, leftMs()));
-        const winner = await within(patienceMs, over, (limited) => claim(purpose, limited));
+        const winner = await within(patienceMs, over, (limited) => claim(purpose, limited, held));
         failure = undefined;
-        if (winner === undefined || holderOf(winner) === "") continue;
-        const holder = podOf(holderOf(winner));
+        const isAnother = winner !== undefined && winner.metadata.uid !== held?.metadata.uid;
+        if (winner === undefined || (holderOf(winner) === "" && !isAnother)) continue;
+        const holder = podOf(holderOf(winner)) || "nobody";
         logger.warn({ ...lease, kind: "Lease", holder, purpose }, "another one has taken the lease");
         return lose(new MutexBusyError(lease, holder, winner.metadata.annotations?.[purposeAnnotation]));
       } catch (error) {
@@ -211,7 +214,9 @@ export function createLeaseMutex(options: LeaseMutexOptions): Mutex {
         await within(waitMs, signal, (limited) => waitFor(before, limited)).catch((error: unknown) => {
           signal.throwIfAborted();
           if (seen === undefined || !(error instanceof Error) || error.name !== "TimeoutError") throw error;
-          throw new MutexBusyError(lease, podOf(identity), seen.metadata.annotations?.[purposeAnnotation]);
+          // The one before us may itself be waiting for another pod.
+          const holder = podOf(holderOf(seen) || identity);
+          throw new MutexBusyError(lease, holder, seen.metadata.annotations?.[purposeAnnotation]);
         });
         return await holdNow({ ...held, waitMs: Math.max(0, waitMs - (now() - begunAt)) }, work);
       } finally {
