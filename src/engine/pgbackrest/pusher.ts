@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Logger } from "#observe/logger.ts";
 import { isPgbackrestError, PgbackrestError, type PgbackrestErrorKind } from "#repository/pgbackrest/errors.ts";
 import { locationOfRepository } from "#repository/pgbackrest/config.ts";
+import { ioTimeoutOption } from "#repository/pgbackrest/io-timeout.ts";
 import type { Pgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
 import { waitFor } from "#std/abort.ts";
 import type { ReadyFiles } from "../archive/ready-queue.ts";
@@ -288,10 +289,10 @@ export function createPusher(options: PusherOptions): Pusher {
 }
 
 /** The limit of the queue is ours (archiver.ts): pgBackRest's own gives WAL up in all repositories when one is away. */
-function optionsOf({ config }: Pgbackrest): readonly string[] {
-  const isTold = Object.hasOwn(config.variables, "PGBACKREST_IO_TIMEOUT");
-  return ["--reset-archive-push-queue-max", ...(isTold ? [] : [`--io-timeout=${ioTimeoutSeconds}`])];
-}
+const optionsOf = ({ config }: Pgbackrest): readonly string[] => [
+  "--reset-archive-push-queue-max",
+  ...ioTimeoutOption(config, ioTimeoutSeconds),
+];
 
 /** pgBackRest's errors of files and folders (41 open, 60 remove, 64 write, 79 close …) that name this one. */
 const isAbout = (path: string, { code = 0, message }: PgbackrestError): boolean =>

@@ -4,6 +4,7 @@ import { parseExpireLog, isNothing, type Expired } from "./expire-log.ts";
 import { holdAnnotation } from "./annotations.ts";
 import { isWholeFull } from "./catalog.ts";
 import { readInfo, type BackupInfo } from "./info.ts";
+import { ioTimeoutOption } from "./io-timeout.ts";
 import type { Pgbackrest } from "./pgbackrest.ts";
 
 export type ExpireOutcome =
@@ -28,6 +29,8 @@ export interface ExpireOptions {
 
 const infoDeadlineMsDefault = 30_000;
 const expireDeadlineMs = 60 * 60_000;
+/** A store that hangs is tried up to nine times for so long, and backups to the other repositories wait for the Lease. */
+const ioTimeoutSeconds = 6;
 
 /**
  * The caller holds the stanza's Lease: pgBackRest before 2.59 removes a backup that runs on another host. Throws
@@ -40,6 +43,7 @@ export async function expireRepository(pgbackrest: Pgbackrest, options: ExpireOp
   if (rules?.full === undefined) return skipped("NoRetention", "retentionPolicy.full is not set, so all is kept");
   const info = await readInfo(pgbackrest, { repository, deadlineMs: infoDeadlineMs, signal });
   const [said] = info.repositories;
+  if (said?.state === "NoBackup") return skipped("NoFullBackup", "there is no backup in it yet");
   if (said?.state !== "Ok")
     return skipped("NotTrusted", `the repository's listing cannot be trusted: ${said?.status.message ?? "no answer"}`);
   if (!info.backups.some(isWholeFull)) return skipped("NoFullBackup", "the repository lists no full backup");
@@ -54,8 +58,11 @@ export async function expireRepository(pgbackrest: Pgbackrest, options: ExpireOp
 async function expire(pgbackrest: Pgbackrest, { repository, signal }: ExpireOptions, isDry: boolean): Promise<Expired> {
   const lines: string[] = [];
   await pgbackrest.run("expire", {
-    // A store that has stopped to answer is tried up to nine times for so long.
-    options: ["--log-level-console=info", "--io-timeout=10", ...(isDry ? ["--dry-run"] : [])],
+    options: [
+      "--log-level-console=info",
+      ...ioTimeoutOption(pgbackrest.config, ioTimeoutSeconds),
+      ...(isDry ? ["--dry-run"] : []),
+    ],
     repository,
     deadlineMs: expireDeadlineMs,
     signal,
