@@ -7,79 +7,23 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { defaultSegmentBytes, parseSegmentName, segmentLsnRange } from "#postgres/segment.ts";
 import { store as credentials } from "../cluster/settings.ts";
 import { ordersTable, startCommitting } from "./committer.ts";
-import { applyAll, changed, example, exampleOf, type Manifest } from "./manifests.ts";
+import { applyAll, changed, exampleOf } from "./manifests.ts";
 import { pgbackrestByHand } from "./pgbackrest.ts";
-import { freshNamespace, kubectl, primaryOf, psql, read, until, untilHealthy } from "./steps.ts";
+import { exampleStanza, small, stanzaSteps } from "./stanzas.ts";
+import { freshNamespace, kubectl, primaryOf, psql, until, untilHealthy } from "./steps.ts";
 
 const namespace = "e2e-stanza";
 const folder = `${namespace}-${Date.now()}`;
 const cluster = exampleOf("Cluster", "cluster-stanza.yaml", folder);
 const recovery = exampleOf("Cluster", "recovery-stanza.yaml", folder);
-const small = { storage: { size: "1Gi" } };
-
-interface Repository {
-  readonly repoPath: string;
-}
-
-interface StanzaSpec {
-  readonly stanzaConfiguration: { readonly s3Repositories: readonly Repository[] };
-}
-
-const stanza = exampleOf("Stanza", "stanza.yaml", folder);
-const { stanzaConfiguration } = stanza.spec as unknown as StanzaSpec;
-const passphrase =
-  example("stanza.yaml", folder).find(({ kind }) => kind === "Secret")?.stringData?.["ENCRYPTION_PASS"] ?? "";
-/** The repositories of the example; the journey begins with the first alone. */
-const repositories = stanzaConfiguration.s3Repositories;
-
-const withRepositories = (some: readonly Repository[]): Manifest =>
-  changed(stanza, stanza.metadata.name, { stanzaConfiguration: { ...stanzaConfiguration, s3Repositories: some } });
-
-const countRows = async (name: string): Promise<number> =>
-  Number(await psql(namespace, await primaryOf(namespace, name), "SELECT count(*) FROM orders"));
-
-const insertRows = async (count: number): Promise<void> => {
-  const values = `SELECT 'order ' || i FROM generate_series(1, ${count}) i`;
-  await psql(namespace, await primaryOf(namespace, "pg"), `INSERT INTO orders(note) ${values}`);
-};
-
-async function backUp(name: string, spec: Readonly<Record<string, unknown>> = {}): Promise<void> {
-  const backup = { apiVersion: "holdfast.dev/v1alpha1", kind: "Backup", metadata: { name } };
-  await applyAll(namespace, [{ ...backup, spec: { cluster: { name: "pg" }, ...spec } }]);
-  await until(`backup ${name} to be completed`, 120_000, async () => {
-    const [phase, message] = (
-      await read(namespace, `backups.holdfast.dev/${name}`, "{.status.phase}|{.status.error}")
-    ).split("|");
-    if (phase === "Failed") throw new Error(message);
-    return phase === "Completed";
-  });
-}
-
-const field = (object: string, path: string): Promise<string> => read(namespace, object, `{${path}}`);
-
-const condition = (type: string): Promise<string> =>
-  read(namespace, `stanzas/${stanza.metadata.name}`, `{.status.conditions[?(@.type=="${type}")].status}`);
-
-const untilCondition = (type: string, status: string): Promise<unknown> =>
-  until(`the Stanza to be ${type}=${status}`, 120_000, async () => (await condition(type)) === status);
-
-const lastArchived = (primary: string): Promise<string> =>
-  psql(
-    namespace,
-    primary,
-    "SELECT coalesce(substring(last_archived_wal FROM '^[0-9A-F]{24}$'), '') FROM pg_stat_archiver",
-  );
-
-/** Resolves when the segment that is being written now is archived, as PostgreSQL was told; gives its name. */
-async function archiveAll(primary: string): Promise<string> {
-  const segment = await psql(namespace, primary, "SELECT pg_walfile_name(pg_switch_wal())");
-  await until(`${segment} to be archived`, 90_000, async () => (await lastArchived(primary)) >= segment);
-  return segment;
-}
+/** The journey begins with the first of its repositories alone. */
+const { name, secrets, passphrase, repositories, withRepositories } = exampleStanza(folder);
+const steps = stanzaSteps(namespace, name);
+const { field, stanzaField, condition, untilCondition, countRows, insertRows, backUp, lastArchived, archiveAll } =
+  steps;
 
 beforeAll(async () => {
   await freshNamespace(namespace);
-  const secrets = example("stanza.yaml", folder).filter(({ kind }) => kind === "Secret");
   await applyAll(namespace, [...secrets, withRepositories(repositories.slice(0, 1))]);
   await applyAll(namespace, [changed(cluster, "pg", { ...small, walStorage: { size: "1Gi" }, instances: 2 })]);
   await untilHealthy(namespace, "pg");
@@ -157,9 +101,9 @@ describe("a Cluster with a Stanza", () => {
     expect(await field("backups.holdfast.dev/in-two", ".status.type"), "there was none in 2").toBe("full");
     expect(await field("backups.holdfast.dev/in-two", ".status.selectedRepository")).toBe("2");
     await until("the Stanza to count all backups", 90_000, async () => {
-      return (await field(`stanzas/${stanza.metadata.name}`, ".status.backupSummary")) === "2/1/1";
+      return (await stanzaField(".status.backupSummary")) === "2/1/1";
     });
-    expect(await field(`stanzas/${stanza.metadata.name}`, ".status.repositorySummary")).toBe("2/2");
+    expect(await stanzaField(".status.repositorySummary")).toBe("2/2");
   });
 
   it("is read and restored by pgbackrest 2.45 by hand", async () => {
