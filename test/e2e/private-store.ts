@@ -1,11 +1,10 @@
 // A store of one journey's own, which it may freeze without harm to others. Pods reach it through a relay on the node's
 // address, which sees the requests go by: so the store can be frozen in the very moment in which one is made.
-import { once } from "node:events";
-import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { basePrefix, parseBackupPrefix } from "#repository/barman/layout.ts";
 import { openStore } from "#store/open.ts";
 import { minioRegion, startMinio, type Minio } from "../contract/minio.ts";
 import { network } from "../cluster/settings.ts";
+import { startRelay } from "./relay.ts";
 import { adapt, example } from "./steps.ts";
 
 export interface PrivateStore extends Pick<Minio, "freeze" | "thaw"> {
@@ -27,33 +26,17 @@ interface Trap {
 
 export async function startPrivateStore(folder: string): Promise<PrivateStore> {
   const minio = await startMinio();
-  const sockets = new Set<Socket>();
   let trap: Trap | undefined;
-
-  const relay = createServer((client) => {
-    const server = connect(minio.port, "127.0.0.1");
-    for (const [one, other] of [
-      [client, server],
-      [server, client],
-    ] as const) {
-      sockets.add(one);
-      one.on("error", () => other.destroy());
-      one.on("close", () => (sockets.delete(one), other.destroy()));
-    }
-    client.on("data", (chunk) => {
-      if (trap?.request.test(chunk.toString("latin1")) !== true) return;
-      minio.freeze();
-      trap.sprung();
-      trap = undefined;
-    });
-    client.pipe(server).pipe(client);
-  });
-  relay.listen(0, network.node);
-  await once(relay, "listening");
-  const { port } = relay.address() as AddressInfo;
+  const onSent = (chunk: Buffer): void => {
+    if (trap?.request.test(chunk.toString("latin1")) !== true) return;
+    minio.freeze();
+    trap.sprung();
+    trap = undefined;
+  };
+  const relay = await startRelay({ host: "127.0.0.1", port: minio.port, onSent });
 
   return {
-    manifest: manifestFor(minio, `http://${network.node}:${port}`, folder),
+    manifest: manifestFor(minio, `http://${network.node}:${relay.port}`, folder),
     freeze: () => minio.freeze(),
     thaw: () => minio.thaw(),
     freezeAt: (request) => new Promise((sprung) => (trap = { request, sprung })),
@@ -73,7 +56,6 @@ export async function startPrivateStore(folder: string): Promise<PrivateStore> {
       );
     },
     stop: async () => {
-      for (const socket of sockets) socket.destroy();
       relay.close();
       await minio.stop();
     },
