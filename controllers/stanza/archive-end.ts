@@ -1,9 +1,9 @@
 // The end of a Stanza's archive, over all repositories that could be read in one look.
-import { compareSegments, type SegmentName } from "#postgres/segment.ts";
 import { isPgbackrestError } from "#repository/pgbackrest/errors.ts";
 import type { NewestWal, Repository } from "#repository/repository.ts";
 import { withDeadline } from "#std/abort.ts";
 import { isStoreError } from "#store/errors.ts";
+import { newestSegment } from "./systems.ts";
 import type { ArchiveEnd, ObservedRepository, OpenedStanza } from "./terms.ts";
 
 /** It is read for its time, which is left open when that takes longer. */
@@ -57,10 +57,3 @@ export function endOf(
     },
   };
 }
-
-/** The newest that any repository has. */
-const newestSegment = (repositories: readonly ObservedRepository[]): SegmentName | undefined =>
-  repositories
-    .flatMap(({ content }) => content?.newestWal ?? [])
-    .toSorted(compareSegments)
-    .at(-1);

@@ -73,7 +73,8 @@ export function planStanza(observed: ObservedStanza): StanzaPlan {
   const previous = stanza.status?.repositories ?? [];
   const gaps = gapsOf(observed, repositories);
   const open = openGaps(gaps, repositories);
-  const newestBefore = newestOf(previous);
+  const systemBefore = stanza.status?.systemID ?? presentSystem(repositories);
+  const newestBefore = systemBefore === presentSystem(repositories) ? newestOf(previous) : undefined;
   const verdicts = stanzaConditions({
     look,
     generation,

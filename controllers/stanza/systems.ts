@@ -1,6 +1,6 @@
 // The database systems of a stanza: that of now, and those from before major upgrades, whose backups are still there and
 // lead to none of its moments. Pure.
-import { compareSegments } from "#postgres/segment.ts";
+import { compareSegments, type SegmentName } from "#postgres/segment.ts";
 import { ofSystem, recoveryWindow } from "#repository/recovery-window.ts";
 import { timestamp } from "../backup/status.ts";
 import { mergeCatalogs } from "./merge.ts";
@@ -13,6 +13,15 @@ export const presentSystem = (repositories: readonly ObservedRepository[]): stri
   repositories
     .flatMap(({ content }) => (content?.systemId === undefined ? [] : [content]))
     .toSorted((a, b) => (b.databaseId ?? 0) - (a.databaseId ?? 0))[0]?.systemId;
+
+/** The newest of the present system that any repository has: names begin anew on timeline 1 after an upgrade. */
+export function newestSegment(repositories: readonly ObservedRepository[]): SegmentName | undefined {
+  const present = presentSystem(repositories);
+  return repositories
+    .flatMap(({ content }) => (content?.systemId === present ? (content?.newestWal ?? []) : []))
+    .toSorted(compareSegments)
+    .at(-1);
+}
 
 /** Newest first. */
 export function formerSystems(repositories: readonly ObservedRepository[]): FormerSystems {

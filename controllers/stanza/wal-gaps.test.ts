@@ -78,6 +78,21 @@ describe("WAL that was given up", () => {
     expect(after(read(1), read(2, full(segment(6))))).toMatchObject({ segment: segment(6) });
   });
 
+  it("is mended by a full backup after a major upgrade, whose WAL is on timeline 1 again", () => {
+    const gapped = [
+      rowOf(1),
+      rowOf(2, { gap: { segment: `00000002${segment(5).slice(8)}`, since: "2026-11-21T11:01:00Z" } }),
+    ];
+    const after = (beginWal: SegmentName, former: boolean) => {
+      const upgraded = read(2, full(beginWal, { systemId: "8" }));
+      const content = { ...upgraded.content!, systemId: "8", ...(former && { former: [{ systemId: "7" }] }) };
+      return look([read(1), { ...upgraded, content }], [], gapped)[1]?.gap;
+    };
+    expect(after(segment(7), true)).toBeUndefined();
+    expect(after(segment(4), true)).toBeDefined();
+    expect(after(segment(7), false)).toBeDefined();
+  });
+
   it("that was mended does not come back while the repository cannot be read, and a new one is told", () => {
     const previous = [rowOf(1), rowOf(2, { lastBackupTime: "2026-11-21T11:03:00Z" })];
     expect(look([read(1), unread(2)], [gap(5, 1, 2)], previous)[1]).not.toHaveProperty("gap");

@@ -70,14 +70,16 @@ export const openGaps = (
   repositories: readonly Pick<ObservedRepository, "key" | "content">[],
 ): readonly RepositoryGap[] =>
   gaps.filter(({ repository, last }) => {
-    const backups = repositories.find(({ key }) => key === repository)?.content?.catalog.backups ?? [];
-    return !backups.some(
-      ({ type, status, beginWal }) => type === "full" && status === "done" && isAfter(beginWal, last),
-    );
+    const { catalog, former, systemId } = repositories.find(({ key }) => key === repository)?.content ?? {};
+    return !catalog?.backups.some((backup) => {
+      if (backup.type !== "full" || backup.status !== "done" || backup.beginWal === undefined) return false;
+      const isUpgraded = former !== undefined && backup.systemId === systemId;
+      return compareSegments(backup.beginWal, last) > 0 || (isUpgraded && isFurther(backup.beginWal, last));
+    });
   });
 
-const isAfter = (beginWal: SegmentName | undefined, gap: SegmentName): boolean =>
-  beginWal !== undefined && compareSegments(beginWal, gap) > 0;
+/** A major upgrade goes on with the numbers of the segments, on timeline 1 again. */
+const isFurther = (one: SegmentName, other: SegmentName): boolean => one.slice(8) > other.slice(8);
 
 /** The rows with what is open in each, and nothing that is not. */
 export const withGaps = (
