@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { SegmentName } from "#postgres/segment.ts";
 import type { BackupRecord } from "#repository/catalog.ts";
-import { formerSystems, presentSystem } from "./systems.ts";
+import { formerSystems, newestSegment, presentSystem } from "./systems.ts";
 import type { ObservedRepository, RepositoryContent } from "./terms.ts";
 
 const segment = (number: number) => `0000000100000000000000${number}` as SegmentName;
@@ -56,5 +56,13 @@ describe("the systems of a stanza", () => {
     const ahead = repository(2, { ...holding(upgraded), systemId: "17", databaseId: 2, former });
     expect(presentSystem([behind, ahead])).toBe("17");
     expect(formerSystems([behind, ahead])).toMatchObject([{ systemID: "15", backups: 1 }]);
+  });
+
+  it("end with the newest segment of the present one, whatever timeline the former one was on", () => {
+    const onTimeline2 = `00000002${segment(12).slice(8)}` as SegmentName;
+    const behind = repository(1, { systemId: "15", databaseId: 1, newestWal: onTimeline2 });
+    const ahead = repository(2, { systemId: "17", databaseId: 2, newestWal: segment(14), former });
+    expect(newestSegment([behind, ahead])).toBe(segment(14));
+    expect(newestSegment([behind])).toBe(onTimeline2);
   });
 });
