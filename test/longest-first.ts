@@ -19,12 +19,15 @@ const longest = [
   "pgbackrest-wal",
   // Journeys; a contract test may have the same name.
   "stanza",
+  "stanza-repository-down",
+  "stanza-upgrade",
   "frozen-store",
   "bad-input",
   "api-server-away",
   "backup-status",
   "main-job",
   "failover",
+  "azure",
 ];
 
 const placeOf = ({ moduleId }: TestSpecification): number => {

@@ -2,6 +2,7 @@
 // could not be looked at is Unknown. Messages name repositories and what to do, never times or counters.
 import type { Reason } from "#api/conditions.ts";
 import { compareSegments, type SegmentName } from "#postgres/segment.ts";
+import { ofSystem } from "#repository/recovery-window.ts";
 import { isTrusted } from "#repository/pgbackrest/repository-state.ts";
 import { summariseReady } from "#kube/conditions.ts";
 import type { Verdict } from "../verdict.ts";
@@ -178,9 +179,11 @@ function redundant(
   return good("Redundant", "every repository has a full backup and the newest WAL");
 }
 
-/** WAL alone restores nothing. */
+/** WAL alone restores nothing, nor does a backup from before a major upgrade lead to a moment after it. */
 const hasFull = ({ content }: ObservedRepository): boolean =>
-  content?.catalog.backups.some(({ type, status }) => type === "full" && status === "done") ?? false;
+  ofSystem(content?.catalog.backups ?? [], content?.systemId).some(
+    ({ type, status }) => type === "full" && status === "done",
+  );
 
 /** What another one had at the look before has had its time to arrive. */
 const isBehind = ({ content }: ObservedRepository, newestBefore: SegmentName | undefined): boolean =>

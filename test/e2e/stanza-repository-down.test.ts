@@ -27,6 +27,7 @@ beforeAll(async () => {
   await untilHealthy(namespace, "pg");
   await psql(namespace, await primary(), ordersTable);
   await backUp("first");
+  await backUp("first-in-two", { selectedRepository: 2 });
   await untilCondition("Redundant", "True");
 });
 
@@ -85,6 +86,7 @@ describe("while the server of repository 2 stands still", () => {
     );
     expect(await row(1, ".state")).toBe("Ok");
     expect(await row(2, ".state")).toBe("Unreachable");
+    expect(await condition("Ready"), "repository 1 is enough").toBe("True");
     expect(await condition("WALContinuous")).toBe("");
     console.log(await kubectl(["get", "stanzas", "-n", namespace, "-o", "wide"]));
   });

@@ -13,7 +13,7 @@ const cluster = exampleOf("Cluster", "cluster-stanza.yaml", folder);
 const recovery = exampleOf("Cluster", "recovery-stanza.yaml", folder);
 const { name, secrets, repositories, withRepositories } = exampleStanza(folder);
 const steps = stanzaSteps(namespace, name);
-const { field, stanzaField, untilCondition, countRows, insertRows, backUp, archiveAll } = steps;
+const { field, stanzaField, message, untilCondition, countRows, insertRows, backUp, archiveAll } = steps;
 const imageOf17 = clusterEnvironment().HOLDFAST_POSTGRES_IMAGE_17;
 
 /** A Cluster that is recovered and archives nowhere. */
@@ -24,6 +24,10 @@ const primary = (): Promise<string> => primaryOf(namespace, "pg");
 const ask = async (sql: string): Promise<string> => psql(namespace, await primary(), sql);
 const systemId = (): Promise<string> => ask("SELECT system_identifier FROM pg_control_system()");
 const archiveField = (path: string): Promise<string> => field(`archives/${name}-${name}`, path);
+
+/** The Stanza lacks nothing but this: both repositories are there, and of one database system. */
+const untilOnly = (lacking: RegExp): Promise<unknown> =>
+  until(`the Stanza to lack nothing but ${lacking}`, 120_000, async () => lacking.test(await message("Redundant")));
 
 let systemOf15: string;
 let momentOn15: string;
@@ -40,7 +44,7 @@ beforeAll(async () => {
   momentOn15 = await ask("SELECT clock_timestamp()");
   // The end of its WAL is archived only while PostgreSQL 15 stops: recovery to that moment needs a commit after it.
   await insertRows(10);
-  await untilCondition("Redundant", "True");
+  await untilOnly(/^repository 2 has no full backup/);
   systemOf15 = await systemId();
 });
 
@@ -64,7 +68,7 @@ describe("a major upgrade of a Cluster with a Stanza", () => {
     await until("the Stanza to be the new system's", 90_000, async () => {
       return (await stanzaField(".status.systemID")) === (await systemId());
     });
-    await untilCondition("Redundant", "True");
+    await untilOnly(/^repository 1 has no full backup.*; repository 2 has no full backup/);
     await untilCondition("Ready", "True");
   });
 

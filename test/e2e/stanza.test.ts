@@ -93,7 +93,7 @@ describe("a Cluster with a Stanza", () => {
     await applyAll(namespace, [withRepositories(repositories)]);
     await archiveAll(await primaryOf(namespace, "pg"));
     await until("the stanza to be in repository 2", 90_000, async () => {
-      return (await field(`stanzas/${stanza.metadata.name}`, ".status.repositories[1].state")) === "NoBackup";
+      return (await stanzaField(".status.repositories[1].state")) === "NoBackup";
     });
     expect(await condition("Redundant"), "without a backup in 2").toBe("False");
     await backUp("in-two", { selectedRepository: 2 });
