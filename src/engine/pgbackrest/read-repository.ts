@@ -3,7 +3,7 @@
 import { PgbackrestError, type PgbackrestErrorKind } from "#repository/pgbackrest/errors.ts";
 import { readInfo, type PgbackrestInfo, type RepositoryState } from "#repository/pgbackrest/info.ts";
 import type { Pgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
-import { isTrusted, repositoryError } from "#repository/pgbackrest/repository-state.ts";
+import { isTrusted, mendOf } from "#repository/pgbackrest/repository-state.ts";
 import { retry } from "#std/backoff.ts";
 import { describeRepositories } from "./pusher.ts";
 
@@ -36,7 +36,7 @@ async function readOnce(pgbackrest: Pgbackrest, repository: number, signal: Abor
   const kind = errorKinds[said?.state ?? "Unknown"] ?? "Unreachable";
   const { stanza } = pgbackrest.config;
   const message = said?.status.message ?? "it gave no answer";
-  const { hint } = repositoryError({ stanza, key: repository }, message);
+  const hint = mendOf(message);
   throw new PgbackrestError(
     kind,
     `${describeRepositories(pgbackrest, [repository])} of stanza ${stanza}: ${message}`,

@@ -84,18 +84,27 @@ export const problemOf = (text: string): StoreErrorKind | undefined =>
 
 /** Where the Stanza says what the provider does not like. */
 const mends: Partial<Readonly<Record<StoreErrorKind, string>>> = {
-  NoSuchBucket: "create the bucket or container, or correct its name in the Stanza",
+  NoSuchBucket: "create the bucket, or correct its name in the Stanza",
   AccessDenied: "compare the repository's secretRef with the login that the provider gave, and with its rights there",
   RegionMismatch: "correct the repository's region",
   TLSVerificationFailed: "give the authority of the endpoint's certificate in endpointCA",
 };
 
-/** A refused passphrase looks like a refused login, and has another mend. */
+/** The same in Azure, known by its codes. */
+const azureMends: readonly (readonly [RegExp, string])[] = [
+  [/ContainerNotFound/, "make the container, or correct container"],
+  [
+    /AuthenticationFailed|AuthorizationFailure|AuthorizationPermissionMismatch/,
+    "compare secretRef.keyReference with the keys of the account; a shared access signature needs read, write, delete and list, and ends at its time",
+  ],
+];
+
+/** What to do about it, in the words of the Stanza. A refused passphrase looks like a refused login, and has another mend. */
 export function mendOf(text: string): string | undefined {
   if (isUndecrypted(text))
     return "compare cipherConfig.encryptionPass with the passphrase that the repository was made with";
   const problem = problemOf(text);
-  return problem && mends[problem];
+  return problem && (azureMends.find(([code]) => code.test(text))?.[1] ?? mends[problem]);
 }
 
 /** "repository 2 of stanza main: [HostConnectError] unable to connect to …" as the port's error. `text`: all its words. */
