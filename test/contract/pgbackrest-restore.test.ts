@@ -2,6 +2,7 @@
 import { chown, lstat, mkdir, readdir, readFile, readlink, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import type { StanzaBackupOutcome } from "#engine/pgbackrest/backup.ts";
 import { previewStanzaRecovery } from "#engine/pgbackrest/preview.ts";
 import { cleanStanzaTarget, type StanzaRestoreTarget } from "#engine/pgbackrest/restore-target.ts";
 import type { RepositoryCredentials, S3Repository } from "#repository/pgbackrest/config.ts";
@@ -193,6 +194,81 @@ describe.each(["zst", "lz4"])("compressed by %s", (type) => {
     await stanza.archiveAll();
     const recovered = await stanza.recover(await stanza.restore(backup));
     expect(await recovered.value(accounts)).toBe("200000");
+  });
+});
+
+describe("a target that is no time", () => {
+  const restorePoint = "before the mistake";
+  let stanza: StanzaUnderTest;
+  let backup: StanzaBackupOutcome;
+  let later: StanzaBackupOutcome;
+  let lsn: string;
+  let xid: string;
+
+  beforeAll(async () => {
+    stanza = await StanzaUnderTest.create(fixture, engineVersions.at(-1)!, fixture.newStanza());
+    backup = await stanza.backup();
+    const { primary } = fixture;
+    await primary.query("CREATE TABLE public.steps AS SELECT generate_series(1, 1000) AS row");
+    lsn = await primary.value("SELECT pg_current_wal_lsn()");
+    const inserted = "INSERT INTO public.steps SELECT generate_series(1, 200) RETURNING 1";
+    xid = await primary.value(`WITH inserted AS (${inserted}) SELECT pg_current_xact_id()::text FROM inserted LIMIT 1`);
+    await primary.query("INSERT INTO public.steps SELECT generate_series(1, 30)");
+    await primary.query(`SELECT pg_create_restore_point('${restorePoint}')`);
+    await primary.query("INSERT INTO public.steps SELECT generate_series(1, 4)");
+    later = await stanza.backup();
+    await stanza.archiveAll();
+  });
+
+  it.each([
+    {
+      of: "an LSN",
+      target: () => ({ targetLSN: lsn }),
+      settings: () => ({ recovery_target_lsn: lsn }),
+      rows: "1000",
+    },
+    {
+      of: "a transaction",
+      target: () => ({ targetXID: xid, backupID: backup.label }),
+      settings: () => ({ recovery_target_xid: xid }),
+      rows: "1200",
+    },
+    {
+      of: "a restore point",
+      target: () => ({ targetName: restorePoint, backupID: backup.label }),
+      settings: () => ({ recovery_target_name: restorePoint }),
+      rows: "1230",
+    },
+  ])("is $of, and the rows are those of then", async ({ target, settings, rows }) => {
+    const preview = await previewStanzaRecovery({ pgbackrest: stanza.pgbackrest, target: target(), signal });
+    if (preview.kind !== "reachable") throw new Error(`not reachable: ${JSON.stringify(preview)}`);
+    expect(preview.backup.id).toBe(backup.label);
+    const pgdata = await stanza.restore({ label: preview.backup.id, repository: preview.backup.repository ?? 0 });
+    const recovered = await stanza.recover(pgdata, settings());
+    expect(await recovered.value("SELECT count(*) FROM public.steps")).toBe(rows);
+  });
+
+  it.each([
+    { of: "a transaction", named: () => `transaction ${xid}`, target: () => ({ targetXID: xid }) },
+    {
+      of: "a restore point",
+      named: () => `restore point "${restorePoint}"`,
+      target: () => ({ targetName: restorePoint }),
+    },
+  ])("is $of, which cannot be placed without a backupID, and that is said", async ({ named, target }) => {
+    const preview = await previewStanzaRecovery({ pgbackrest: stanza.pgbackrest, target: target(), signal });
+    expect(preview).toMatchObject({
+      backup: { id: later.label },
+      why: expect.stringContaining(`it may be after ${named()}, which only a backupID can rule out`) as string,
+    });
+  });
+
+  it("is refused when it is an LSN that the archive does not come to", async () => {
+    const target = { targetLSN: "FFFF/0" };
+    expect(await previewStanzaRecovery({ pgbackrest: stanza.pgbackrest, target, signal })).toMatchObject({
+      reason: "TargetAfterArchive",
+      message: expect.stringContaining("recovery target FFFF/0 is after the end of the archive") as string,
+    });
   });
 });
 
