@@ -27,19 +27,24 @@ export class StanzaUnderTest {
     this.#program = program;
   }
 
-  /** Created, and archived to from now on. */
-  static async create(
+  /** As it stands: who made it, and by which version, is all one. */
+  static async of(
     fixture: PgbackrestFixture,
     program: PgbackrestProgram,
     stanza: AnyTestStanza,
     over: Partial<StanzaConfig> = {},
   ): Promise<StanzaUnderTest> {
     const hand = await fixture.byHand({ program, stanza });
-    await hand.run("stanza-create");
-    await fixture.archiveWith(hand.archiveCommand);
-    const config = fixture.stanzaConfig(stanza, over);
-    const pgbackrest = await open(fixture, program, config, fixture.primary);
+    const pgbackrest = await open(fixture, program, fixture.stanzaConfig(stanza, over), fixture.primary);
     return new StanzaUnderTest(fixture, pgbackrest, hand, program);
+  }
+
+  /** Created, and archived to from now on. */
+  static async create(...[fixture, ...of]: Parameters<typeof StanzaUnderTest.of>): Promise<StanzaUnderTest> {
+    const stanza = await StanzaUnderTest.of(fixture, ...of);
+    await stanza.hand.run("stanza-create");
+    await fixture.archiveWith(stanza.hand.archiveCommand);
+    return stanza;
   }
 
   /** For a database of its own. */
