@@ -83,7 +83,8 @@ export async function startAdmission(client: KubeClient): Promise<AdmissionUnder
   };
 }
 
-async function defineKinds(client: KubeClient): Promise<void> {
+/** Our kinds and, as its release has them, those of CNPG. */
+export async function defineKinds(client: KubeClient): Promise<void> {
   const ours = readdirSync(join(root, "crds"))
     .filter((file) => file !== "kustomization.yaml")
     .map((file) => parse(readFileSync(join(root, "crds", file), "utf8")) as KubeObject);
