@@ -14,6 +14,7 @@ import type { BackupRecord } from "#repository/catalog.ts";
 import { idOf } from "../archive/plan-records.ts";
 import { isWorkOf } from "../backup/deletion.ts";
 import type { Catalogs } from "../catalogs.ts";
+import { standsIn } from "./standing.ts";
 
 export interface ExpiredDeps {
   readonly client: KubeClient;
@@ -48,10 +49,8 @@ export async function removeExpiredRecords(deps: ExpiredDeps, expired: ExpiredBa
 }
 
 function isRecordOf(backup: Backup, stanza: Stanza, record: BackupRecord): boolean {
-  const { metadata, spec, status } = backup;
-  if (metadata.namespace !== stanza.metadata.namespace || metadata.deletionTimestamp !== undefined) return false;
-  const repository = spec.repository ?? status?.repository;
-  return repository?.kind === "Stanza" && repository.name === stanza.metadata.name && idOf(backup) === record.id;
+  if (backup.metadata.deletionTimestamp !== undefined) return false;
+  return standsIn(backup, stanza) && idOf(backup) === record.id;
 }
 
 async function removeWork(

@@ -28,6 +28,7 @@ import {
   type RetentionStatus,
 } from "./retention-plan.ts";
 import type { Findings } from "./findings.ts";
+import { brokenIn } from "./standing.ts";
 
 export interface RetentionDeps extends ExpiredDeps {
   readonly stanzas: Informer<Stanza>;
@@ -81,7 +82,13 @@ export function retentionReconcile(deps: RetentionDeps): Reconcile {
     const mutex = deps.mutexOf(stanza);
     try {
       const outcomes = await mutex.hold({ purpose: "retention", waitMs, signal }, (held) =>
-        runAll(opened, { mode, unread: reading.unread, restoring: restoringFrom(deps.reports), signal: held }),
+        runAll(opened, {
+          mode,
+          unread: reading.unread,
+          restoring: restoringFrom(deps.reports),
+          broken: brokenIn(stanza, deps.backups.list()),
+          signal: held,
+        }),
       );
       const now = new Date();
       runs.set(id, { at: now, generation, newestBackup, isPartial: isPartial(outcomes) });
@@ -114,12 +121,13 @@ interface RunOptions {
   /** What the last look could not read is not asked again here. */
   readonly unread: StoreReading["unread"];
   readonly restoring: ReadonlySet<string>;
+  readonly broken: ReadonlySet<string>;
   readonly signal: AbortSignal;
 }
 
 async function runAll(
   { pgbackrest, config }: OpenedStanza,
-  { mode, unread, restoring, signal }: RunOptions,
+  { mode, unread, restoring, broken, signal }: RunOptions,
 ): Promise<readonly RepositoryOutcome[]> {
   const keep = (id: string): string | undefined => (restoring.has(id) ? "it is being restored from" : undefined);
   const outcomes: RepositoryOutcome[] = [];
@@ -130,7 +138,7 @@ async function runAll(
       continue;
     }
     try {
-      outcomes.push(await expireRepository(pgbackrest, { repository, mode, keep, signal }));
+      outcomes.push(await expireRepository(pgbackrest, { repository, mode, keep, broken, signal }));
     } catch (error) {
       signal.throwIfAborted();
       if (!isPgbackrestError(error)) throw error;

@@ -88,9 +88,9 @@ const mebibyte = 1024 * 1024;
 /** The default first, so that it is taken where the names leave a choice. */
 const segmentSizes = [16, 1, 2, 4, 8, 32, 64, 128, 256, 512, 1024].map((size) => size * mebibyte);
 
-/** A full backup that a restore may begin from. */
+/** A full backup that a restore may begin from: damaged pages come back damaged. */
 export const isWholeFull = (backup: BackupInfo): boolean =>
-  backup.type === "full" && toBackupRecord(backup, []).status === "done";
+  backup.type === "full" && backup.hasPageErrors !== true && toBackupRecord(backup, []).status === "done";
 
 /** Nothing says how large a segment is but the names of the first and the last, which hold their positions. */
 function segmentBytesOf({ beginWal, endWal, beginLsn, endLsn }: BackupInfo): number | undefined {

@@ -56,10 +56,23 @@ describe("what keeps retention from its work", () => {
   });
 
   it("is the last full backup, a hold, a reason to keep, and a backup that builds upon it", () => {
-    expect(obstacleTo(expired, [first])).toBe("no full backup would be left");
+    expect(obstacleTo(expired, [first])).toContain("it is the last full backup that is whole");
     const held = { ...first, annotations: { "holdfast-hold": "audit" } };
     expect(obstacleTo(expired, [held, second])).toContain("it is held");
-    expect(obstacleTo(expired, [first, second], () => "it is the last verified")).toContain("the last verified");
+    expect(obstacleTo(expired, [first, second], { keep: () => "it is the last verified" })).toContain(
+      "the last verified",
+    );
     expect(obstacleTo(expired, [first, incr, second])).toContain("would lose what it builds upon");
+  });
+
+  it("is the last full backup that is whole, though a newer one is listed that restores nothing good", () => {
+    const told = "backup 20261126-181459F would go: it is the last full backup that is whole";
+    expect(obstacleTo(expired, [first, { ...second, hasPageErrors: true }])).toBe(told);
+    expect(obstacleTo(expired, [first, { ...second, annotations: { "holdfast-failed": "no WAL" } }])).toBe(told);
+    expect(obstacleTo(expired, [first, second], { broken: new Set([second.label]) })).toBe(told);
+    expect(obstacleTo(expired, [first, second], { broken: new Set([first.label]) })).toBeUndefined();
+    expect(obstacleTo(expired, [first, second], { broken: new Set([first.label, second.label]) })).toBe(
+      "no full backup that is whole would be left",
+    );
   });
 });

@@ -22,6 +22,8 @@ export interface ExpireOptions {
   readonly mode: "Preview" | "Enforce";
   /** Why a backup must stay, if it must: the last that was verified, the source of a running restore … */
   readonly keep?: (id: string) => string | undefined;
+  /** Backups that were looked at and found broken, which pgBackRest does not know. */
+  readonly broken?: ReadonlySet<string>;
   /** For the listing: 30 s unless told. */
   readonly infoDeadlineMs?: number;
   readonly signal: AbortSignal;
@@ -46,10 +48,10 @@ export async function expireRepository(pgbackrest: Pgbackrest, options: ExpireOp
   if (said?.state === "NoBackup") return skipped("NoFullBackup", "there is no backup in it yet");
   if (said?.state !== "Ok")
     return skipped("NotTrusted", `the repository's listing cannot be trusted: ${said?.status.message ?? "no answer"}`);
-  if (!info.backups.some(isWholeFull)) return skipped("NoFullBackup", "the repository lists no full backup");
+  if (!info.backups.some(isSound(options))) return skipped("NoFullBackup", "no full backup in it is whole");
   const planned = await expire(pgbackrest, options, true);
   if (isNothing(planned)) return { kind: mode === "Preview" ? "planned" : "removed", repository, expired: planned };
-  const why = obstacleTo(planned, info.backups, options.keep);
+  const why = obstacleTo(planned, info.backups, options);
   if (why !== undefined) return { kind: "refused", repository, why, expired: planned };
   if (mode === "Preview") return { kind: "planned", repository, expired: planned };
   return { kind: "removed", repository, expired: await expire(pgbackrest, options, false) };
@@ -71,15 +73,25 @@ async function expire(pgbackrest: Pgbackrest, { repository, signal }: ExpireOpti
   return parseExpireLog(lines);
 }
 
-/** Pure. Each backup that stays needs all that it builds upon, and a full one always stays. */
+type Knowledge = Pick<ExpireOptions, "keep" | "broken">;
+
+const isSound =
+  ({ broken }: Knowledge) =>
+  (backup: BackupInfo): boolean =>
+    isWholeFull(backup) && broken?.has(backup.label) !== true;
+
+/** Pure. Each backup that stays needs all that it builds upon, and a full one that is whole always stays. */
 export function obstacleTo(
   { backups: expired }: Expired,
   listed: readonly BackupInfo[],
-  keep: ExpireOptions["keep"] = () => undefined,
+  { keep = () => undefined, broken = new Set() }: Knowledge = {},
 ): string | undefined {
   const gone = new Set(expired.map(({ id }) => id));
   const staying = listed.filter(({ label }) => !gone.has(label));
-  if (!staying.some(isWholeFull)) return "no full backup would be left";
+  const sound = listed.filter(isSound({ broken })).at(-1);
+  if (sound === undefined) return "no full backup that is whole would be left";
+  if (gone.has(sound.label) && !staying.some(isSound({ broken })))
+    return `backup ${sound.label} would go: it is the last full backup that is whole`;
   for (const { label, annotations } of listed) {
     if (!gone.has(label)) continue;
     const why = annotations[holdAnnotation] === undefined ? keep(label) : `it is held (${holdAnnotation})`;
