@@ -55,6 +55,11 @@ describe("a deleted Backup whose data goes with it", () => {
     ["the store cannot be used", { store: { kind: "unusable", why: "ObjectStore minio does not exist" } }, /minio/],
     ["it is the last that counts", { store: read([record("A"), record("B", { status: "failed" })]) }, /last backup/],
     ["it is the last that was not found broken", { broken: new Set(["B"]) }, /last backup/],
+    [
+      "the other has damaged pages",
+      { store: read([record("A"), record("B", { hasPageErrors: true })]) },
+      /last backup/,
+    ],
     ["another Backup stands for it", { others: new Map([["A", "twin"]]) }, /Backup twin stands/],
     ["a restore reads it", { restoring: new Set(["A"]) }, /A is being restored/],
     ["the catalog cannot be trusted", { store: read([record("A"), record("C")], { unreadable: "B" }) }, /B cannot be/],

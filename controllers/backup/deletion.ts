@@ -61,7 +61,8 @@ export function planDeletion(facts: DeletionFacts): DeletionPlan {
   if (builders.length > 0)
     return { kind: "retain", why: `${someOf(builders.map(({ id }) => id))} cannot be restored without it` };
   const isDone = ({ status }: BackupRecord): boolean => status === "done";
-  const stays = (record: BackupRecord): boolean => !going.has(record.id) && !facts.broken.has(record.id);
+  const stays = ({ id, hasPageErrors }: BackupRecord): boolean =>
+    !going.has(id) && !facts.broken.has(id) && hasPageErrors !== true;
   if (records.some(isDone) && !catalog.backups.some((record) => isDone(record) && stays(record)))
     return { kind: "retain", why: `it is the last backup of server ${catalog.server} that counts` };
   const isFull = (record: BackupRecord): boolean => isDone(record) && record.type === "full";

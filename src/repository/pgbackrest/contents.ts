@@ -117,7 +117,10 @@ export async function removeBackup(
   return copies.length;
 }
 
-function requireRemovable({ backups }: PgbackrestInfo, { label, repositoryKey, type }: BackupInfo): void {
+const isFull = ({ type }: BackupInfo): boolean => type === "full";
+
+function requireRemovable({ backups }: PgbackrestInfo, copy: BackupInfo): void {
+  const { label, repositoryKey, type } = copy;
   const others = backups.filter((other) => other.repositoryKey === repositoryKey && other.label !== label);
   const dependents = others.filter(({ prior, references }) => prior === label || references.includes(label));
   if (dependents.length > 0) {
@@ -127,8 +130,12 @@ function requireRemovable({ backups }: PgbackrestInfo, { label, repositoryKey, t
       hint: "delete those first",
     });
   }
-  if (type === "full" && !others.some(isWholeFull))
-    throw new RepositoryError("InUse", `backup ${label} is the only full backup in repository ${repositoryKey}`, {
+  // One that restores nothing good makes up for a whole one as little as none does.
+  const [makesUp, kind] = isWholeFull(copy)
+    ? [isWholeFull, "only full backup that is whole"]
+    : [isFull, "only full backup"];
+  if (type === "full" && !others.some(makesUp))
+    throw new RepositoryError("InUse", `backup ${label} is the ${kind} in repository ${repositoryKey}`, {
       hint: "make another full backup first",
     });
 }
