@@ -94,7 +94,11 @@ const someOf = (ids: readonly string[]): string =>
  * Whether CNPG's object is of exactly this backup: the same id, of the same database system and the same Cluster. A replica
  * cluster has the system identifier of its source, and its backup may have begun in the same second.
  */
-export function isWorkOf({ spec, status }: CnpgBackup, record: BackupRecord, backup: Backup): boolean {
+export function isWorkOf(
+  { spec, status }: CnpgBackup,
+  record: Pick<BackupRecord, "id" | "systemId">,
+  backup: Backup,
+): boolean {
   if (spec.plugin?.name !== pluginName || status.backupId !== record.id) return false;
   if (record.systemId === undefined || status.pluginMetadata["systemID"] !== record.systemId) return false;
   const cluster = backup.spec.cluster?.name ?? backup.metadata.labels?.[labels.cluster];

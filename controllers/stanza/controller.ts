@@ -40,7 +40,7 @@ import type { Findings } from "./findings.ts";
 import type { RetentionStatus } from "./retention-plan.ts";
 import type { VerificationStatus } from "./verification.ts";
 import { describeGap } from "./wal-gaps.ts";
-import type { Look, RepositoryStatus } from "./terms.ts";
+import { statusManager, type Look, type RepositoryStatus } from "./terms.ts";
 
 export interface StanzaDeps {
   readonly client: KubeClient;
@@ -85,7 +85,7 @@ interface Memory {
 }
 
 export function stanzaReconcile(deps: StanzaDeps): Reconcile {
-  const stanzaStatus = createStatusWriter(deps.client, stanzaKind, "holdfast");
+  const stanzaStatus = createStatusWriter(deps.client, stanzaKind, statusManager);
   const archiveStatus = createStatusWriter(deps.client, archiveKind, "holdfast");
   const memories = new Map<string, Memory>();
 

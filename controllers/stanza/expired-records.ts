@@ -23,10 +23,12 @@ export interface ExpiredDeps {
   readonly catalogs: Catalogs;
 }
 
+/** As the catalog had it before it was removed; its record knows the database system, too. */
+export type ExpiredBackup = Pick<BackupRecord, "id" | "systemId">;
+
 export interface ExpiredBackups {
   readonly stanza: Stanza;
-  /** As the catalog had them before they were removed. */
-  readonly records: readonly BackupRecord[];
+  readonly records: readonly ExpiredBackup[];
   readonly logger: Logger;
   readonly signal: AbortSignal;
 }
@@ -48,20 +50,22 @@ export async function removeExpiredRecords(deps: ExpiredDeps, expired: ExpiredBa
   }
 }
 
-function isRecordOf(backup: Backup, stanza: Stanza, record: BackupRecord): boolean {
+function isRecordOf(backup: Backup, stanza: Stanza, record: ExpiredBackup): boolean {
   if (backup.metadata.deletionTimestamp !== undefined) return false;
   return standsIn(backup, stanza) && idOf(backup) === record.id;
 }
 
 async function removeWork(
   deps: ExpiredDeps,
-  { backup, record }: { readonly backup: Backup; readonly record: BackupRecord },
+  { backup, record }: { readonly backup: Backup; readonly record: ExpiredBackup },
   signal: AbortSignal,
 ): Promise<void> {
+  const systemId = record.systemId ?? backup.status?.systemID;
+  const known = { id: record.id, ...(systemId !== undefined && { systemId }) };
   for (const object of deps.cnpgBackups.list()) {
     if (object.metadata.namespace !== backup.metadata.namespace) continue;
     const work = decodeBackup(object);
-    if (!isWorkOf(work, record, backup)) continue;
+    if (!isWorkOf(work, known, backup)) continue;
     const { name, namespace, uid } = work.metadata;
     await ifThere(deps.client.delete(cnpgBackups, { namespace, name }, { signal, ...(uid !== undefined && { uid }) }));
   }

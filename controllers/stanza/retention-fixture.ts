@@ -37,6 +37,7 @@ export function retentionWorld({ mode = "Enforce", status = {}, listed, old, bac
     listed,
     backups: [...backups],
     isCutOff,
+    refusesDeletion: false,
     /** What the status said when pgBackRest removed. */
     statusAtExpire: undefined as Stanza["status"],
   };
@@ -70,6 +71,7 @@ export function retentionWorld({ mode = "Enforce", status = {}, listed, old, bac
       return state.stanza;
     },
     delete: async ({ kind }: Resource, { name }: ObjectKey) => {
+      if (state.refusesDeletion) throw new Error("the API server is away");
       state.backups = state.backups.filter(({ metadata }) => kind !== "Backup" || metadata.name !== name);
       return true;
     },

@@ -9,25 +9,22 @@ import type { Informer } from "#kube/informer.ts";
 import { MutexBusyError, type Mutex } from "#kube/mutex.ts";
 import { keyOf } from "#kube/object.ts";
 import type { BackupRecord } from "#repository/catalog.ts";
-import { isPgbackrestError } from "#repository/pgbackrest/errors.ts";
-import { expireRepository } from "#repository/pgbackrest/expire.ts";
-import { inOneLine } from "#repository/pgbackrest/repository-state.ts";
 import { restoringFrom } from "../backup/restoring.ts";
 import type { StoreReading } from "../catalogs.ts";
 import type { Trigger } from "../trigger.ts";
 import { removeExpiredRecords, type ExpiredDeps } from "./expired-records.ts";
-import type { OpenedStanza, OpenStanza } from "./observe.ts";
+import type { OpenStanza } from "./observe.ts";
+import { backupsOf } from "./removing.ts";
 import {
   dueAfterMs,
   goneRecords,
   isPartial,
   retentionStatus,
-  type RepositoryOutcome,
-  type RetentionMode,
   type RetentionRun,
   type RetentionStatus,
 } from "./retention-plan.ts";
 import type { Findings } from "./findings.ts";
+import { runRetention } from "./retention-run.ts";
 import { brokenIn } from "./standing.ts";
 
 export interface RetentionDeps extends ExpiredDeps {
@@ -81,8 +78,8 @@ export function retentionReconcile(deps: RetentionDeps): Reconcile {
     const opened = await deps.openStanza(stanza, signal);
     const mutex = deps.mutexOf(stanza);
     try {
-      const outcomes = await mutex.hold({ purpose: "retention", waitMs, signal }, (held) =>
-        runAll(opened, {
+      const { outcomes, gone, removing } = await mutex.hold({ purpose: "retention", waitMs, signal }, (held) =>
+        runRetention(deps, stanza, opened, {
           mode,
           unread: reading.unread,
           restoring: restoringFrom(deps.reports),
@@ -91,15 +88,16 @@ export function retentionReconcile(deps: RetentionDeps): Reconcile {
         }),
       );
       const now = new Date();
-      runs.set(id, { at: now, generation, newestBackup, isPartial: isPartial(outcomes) });
       const status = retentionStatus(mode, outcomes, now);
-      deps.retentions.set(stanza.metadata.uid ?? "", status);
       logger.info({ summary: status.summary }, "retention ran");
-      const removed = goneRecords(outcomes, catalog);
+      const removed = [...backupsOf(gone), ...goneRecords(outcomes, catalog)];
       if (removed.length > 0) {
         await tell(deps, stanza, removed, signal);
         await removeExpiredRecords(deps, { stanza, records: removed, logger, signal });
       }
+      // Not before the records are gone: else nobody would remove them.
+      deps.retentions.set(stanza.metadata.uid ?? "", { ...status, ...(removing.length > 0 && { removing }) });
+      runs.set(id, { at: now, generation, newestBackup, isPartial: isPartial(outcomes) });
       deps.lookAtStanza.fire(key);
       return { requeueAfterMs: dueAfterMs({ last: runs.get(id), generation, newestBackup, now }) };
     } catch (error) {
@@ -116,42 +114,10 @@ function readingOf({ catalogs }: RetentionDeps, { metadata }: Stanza): StoreRead
   return reading?.storeUid === metadata.uid ? reading : undefined;
 }
 
-interface RunOptions {
-  readonly mode: RetentionMode;
-  /** What the last look could not read is not asked again here. */
-  readonly unread: StoreReading["unread"];
-  readonly restoring: ReadonlySet<string>;
-  readonly broken: ReadonlySet<string>;
-  readonly signal: AbortSignal;
-}
-
-async function runAll(
-  { pgbackrest, config }: OpenedStanza,
-  { mode, unread, restoring, broken, signal }: RunOptions,
-): Promise<readonly RepositoryOutcome[]> {
-  const keep = (id: string): string | undefined => (restoring.has(id) ? "it is being restored from" : undefined);
-  const outcomes: RepositoryOutcome[] = [];
-  for (const { key: repository } of config.repositories) {
-    const why = unread?.get(repository)?.message;
-    if (why !== undefined) {
-      outcomes.push({ kind: "skipped", repository, reason: "NotTrusted", why });
-      continue;
-    }
-    try {
-      outcomes.push(await expireRepository(pgbackrest, { repository, mode, keep, broken, signal }));
-    } catch (error) {
-      signal.throwIfAborted();
-      if (!isPgbackrestError(error)) throw error;
-      outcomes.push({ kind: "failed", repository, why: inOneLine(error.message) });
-    }
-  }
-  return outcomes;
-}
-
 async function tell(
   { events }: RetentionDeps,
   stanza: Stanza,
-  removed: readonly BackupRecord[],
+  removed: readonly Pick<BackupRecord, "id" | "repository">[],
   signal: AbortSignal,
 ): Promise<void> {
   const message = `retention removed ${removed.map(({ id, repository }) => `${id} (repository ${repository})`).join(", ")}`;

@@ -12,6 +12,9 @@ import type { Check } from "#store/check.ts";
 import type { Problem } from "../opening-problem.ts";
 
 export type Status = NonNullable<Stanza["status"]>;
+/** The field manager of a Stanza's status: who writes it applies all of it. */
+export const statusManager = "holdfast";
+
 export type RepositoryStatus = NonNullable<Status["repositories"]>[number];
 
 /** pgBackRest, set up for a Stanza. */

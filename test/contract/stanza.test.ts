@@ -170,10 +170,15 @@ const condition = async (type: string): Promise<string> => {
 };
 
 /** Looks once more, until the caches show what that wrote. */
-async function look(reconcile: ReturnType<typeof stanzaReconcile>): Promise<void> {
-  await reconcile(key, signal(), logger);
+async function seen(): Promise<void> {
   const version = (await client.get(stanzas, key, { signal: signal() }))?.metadata.resourceVersion;
   await waitUntil("its status is seen", () => deps.stanzas.get(key)?.metadata.resourceVersion === version);
+}
+
+async function look(reconcile: ReturnType<typeof stanzaReconcile>): Promise<void> {
+  await seen();
+  await reconcile(key, signal(), logger);
+  await seen();
   const { items } = await client.list(backups, { namespace, signal: signal() });
   await waitUntil("its records are seen", () => deps.backups.list().length === items.length);
 }

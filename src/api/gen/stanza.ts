@@ -611,6 +611,27 @@ export interface Stanza {
          */
         what: string;
       }[];
+      /**
+       * What Enforce is about to remove. It stands here until the Backups that stood for it are gone too, so that the next run finishes one that was cut off.
+       *
+       * @maxItems 64
+       */
+      removing?: {
+        /**
+         * Number of the repository.
+         */
+        repository: number;
+        /**
+         * Bucket and path.
+         */
+        location: string;
+        /**
+         * Labels of the backups.
+         *
+         * @maxItems 1000
+         */
+        backups: string[];
+      }[];
     };
     /**
      * The last `pgbackrest verify` that was asked for by the annotation `holdfast.dev/verify`.

@@ -24,6 +24,8 @@ export interface ExpireOptions {
   readonly keep?: (id: string) => string | undefined;
   /** Backups that were looked at and found broken, which pgBackRest does not know. */
   readonly broken?: ReadonlySet<string>;
+  /** With what goes, before it does; nothing goes when this throws. */
+  readonly beforeRemoval?: (expired: Expired) => Promise<void>;
   /** For the listing: 30 s unless told. */
   readonly infoDeadlineMs?: number;
   readonly signal: AbortSignal;
@@ -54,6 +56,7 @@ export async function expireRepository(pgbackrest: Pgbackrest, options: ExpireOp
   const why = obstacleTo(planned, info.backups, options);
   if (why !== undefined) return { kind: "refused", repository, why, expired: planned };
   if (mode === "Preview") return { kind: "planned", repository, expired: planned };
+  await options.beforeRemoval?.(planned);
   return { kind: "removed", repository, expired: await expire(pgbackrest, options, false) };
 }
 
