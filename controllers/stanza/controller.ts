@@ -39,6 +39,7 @@ import { problemIn } from "./repository-problem.ts";
 import type { Findings } from "./findings.ts";
 import type { RetentionStatus } from "./retention-plan.ts";
 import type { VerificationStatus } from "./verification.ts";
+import { newDamage, verified } from "./verified.ts";
 import { describeGap } from "./wal-gaps.ts";
 import { statusManager, type Look, type RepositoryStatus } from "./terms.ts";
 
@@ -140,14 +141,23 @@ export function stanzaReconcile(deps: StanzaDeps): Reconcile {
       walBefore,
       now,
     });
-    const status = { ...plan.facts, ...carried(deps, stanza), ...statusOf(stanza, plan.verdicts, now) };
+    const found = carried(deps, stanza);
+    const verdicts = [...plan.verdicts, ...verified(stanza, found.verification)];
+    const status = { ...plan.facts, ...found, ...statusOf(stanza, verdicts, now) };
     await stanzaStatus.write(stanza, keepMeasurements(stanza.status, status, "lastCheckedTime", now), signal);
     await announceReady(deps.events, { kind: "Stanza", object: stanza, verdicts: plan.verdicts }, signal);
     const written = { store: { kind: "Stanza", object: stanza }, writer: archiveStatus, now, signal } as const;
     await tellGaps(deps, stanza, plan.newGaps, signal);
+    await tellWarning(deps, stanza, newDamage(stanza.status?.conditions, verdicts), signal);
     // An Archive that could not be read says nothing of it, and would not remember that it was told.
     const isShown = plan.archives.some(({ verdicts }) => verdicts.some(({ type }) => type === "Archiving"));
-    if (isShown) await tellWarning(deps, stanza, newWarning(archives, clusters[0]?.report), signal);
+    const slowed = isShown ? newWarning(archives, clusters[0]?.report) : undefined;
+    await tellWarning(
+      deps,
+      stanza,
+      slowed === undefined ? undefined : { reason: "ArchivingSlowed", message: slowed },
+      signal,
+    );
     await askForBackups(deps, plan.gapBackups, { logger, signal });
     for (const planned of plan.archives) await writeArchive(deps, { ...written, planned });
     const isWhole = look.kind === "looked" && look.repositories.every(({ isRead }) => isRead);
@@ -172,11 +182,11 @@ async function tellGaps(
 async function tellWarning(
   { events }: StanzaDeps,
   stanza: Stanza,
-  warning: string | undefined,
+  warning: { readonly reason: string; readonly message: string } | undefined,
   signal: AbortSignal,
 ): Promise<void> {
   if (warning === undefined) return;
-  const event = { type: "Warning", reason: "ArchivingSlowed", message: warning } as const;
+  const event = { type: "Warning", reason: warning.reason, message: warning.message.slice(0, 1000) } as const;
   await events.record({ ...stanza, apiVersion, kind: "Stanza" }, event, signal);
 }
 

@@ -1,7 +1,7 @@
 // One run of retention under the Lease: finishes what an earlier one left undone, then lets each repository expire, and has it
 // noted first what goes.
 import type { Stanza } from "#api/gen/stanza.ts";
-import type { RepositoryConfig } from "#repository/pgbackrest/config.ts";
+import { locationOfRepository, type RepositoryConfig } from "#repository/pgbackrest/config.ts";
 import { isPgbackrestError } from "#repository/pgbackrest/errors.ts";
 import { expireRepository } from "#repository/pgbackrest/expire.ts";
 import type { Expired } from "#repository/pgbackrest/expire-log.ts";
@@ -21,6 +21,8 @@ export interface RunOptions {
   readonly unread: StoreReading["unread"];
   readonly restoring: ReadonlySet<string>;
   readonly broken: ReadonlySet<string>;
+  /** Why nothing may go from the repository at a place. */
+  readonly refusal: (location: string) => string | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -71,7 +73,7 @@ async function settleBefore(
 
 async function runAll(
   { pgbackrest, config }: OpenedStanza,
-  { mode, unread, restoring, broken, signal }: RunOptions,
+  { mode, unread, restoring, broken, refusal, signal }: RunOptions,
   note: (repository: RepositoryConfig, expired: Expired) => Promise<void>,
 ): Promise<readonly RepositoryOutcome[]> {
   const keep = (id: string): string | undefined => (restoring.has(id) ? "it is being restored from" : undefined);
@@ -90,6 +92,7 @@ async function runAll(
           mode,
           keep,
           broken,
+          refusal: refusal(locationOfRepository(each)),
           beforeRemoval: (expired) => note(each, expired),
           signal,
         }),

@@ -81,4 +81,23 @@ describe("retention of a Stanza", () => {
     expect(state.backups.map(({ metadata }) => metadata.uid)).toEqual([second]);
     expect(said()?.removing).toBeUndefined();
   });
+
+  it.each(["Preview", "Enforce"] as const)(
+    "removes nothing where a verification found damage, and says so: %s",
+    async (mode) => {
+      const { state, lead, said } = retentionWorld({
+        mode,
+        status: { verification: { state: "Failed", damaged: ["s3://b/r"] } },
+        listed: [first, second],
+        old: [first],
+        backups: [backupOf(first), backupOf(second)],
+      });
+      await lead()();
+      expect(state.listed).toEqual([first, second]);
+      expect(said()?.summary).toBe(`${mode}: repository 1 refused`);
+      expect(said()?.plan?.[0]?.what).toContain(
+        "refused: the last verification found damage in it (Verified is False)",
+      );
+    },
+  );
 });

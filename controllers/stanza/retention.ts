@@ -24,6 +24,8 @@ import {
   type RetentionStatus,
 } from "./retention-plan.ts";
 import type { Findings } from "./findings.ts";
+import type { VerificationStatus } from "./verification.ts";
+import { damageIn } from "./verified.ts";
 import { runRetention } from "./retention-run.ts";
 import { brokenIn } from "./standing.ts";
 
@@ -31,6 +33,7 @@ export interface RetentionDeps extends ExpiredDeps {
   readonly stanzas: Informer<Stanza>;
   readonly reports: Informer<InstanceReport>;
   readonly retentions: Findings<RetentionStatus>;
+  readonly verifications: Findings<VerificationStatus>;
   readonly lookAtStanza: Trigger;
   readonly openStanza: OpenStanza;
   /** Keeps out whoever else changes the Stanza's data. */
@@ -77,6 +80,7 @@ export function retentionReconcile(deps: RetentionDeps): Reconcile {
     const mode = stanza.spec.retention?.mode ?? "Preview";
     const opened = await deps.openStanza(stanza, signal);
     const mutex = deps.mutexOf(stanza);
+    const verification = deps.verifications.get(stanza.metadata.uid ?? "") ?? stanza.status?.verification;
     try {
       const { outcomes, gone, removing } = await mutex.hold({ purpose: "retention", waitMs, signal }, (held) =>
         runRetention(deps, stanza, opened, {
@@ -84,6 +88,7 @@ export function retentionReconcile(deps: RetentionDeps): Reconcile {
           unread: reading.unread,
           restoring: restoringFrom(deps.reports),
           broken: brokenIn(stanza, deps.backups.list()),
+          refusal: (location) => damageIn(stanza, verification, location),
           signal: held,
         }),
       );

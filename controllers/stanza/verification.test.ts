@@ -246,6 +246,35 @@ describe("the Job", () => {
   });
 });
 
+describe("damage that a verification found", () => {
+  const failed = (verdict: object): World => ({
+    job: ended("Failed"),
+    container: { terminated: { message: JSON.stringify({ state: "Failed", message: "damaged", ...verdict }) } },
+  });
+  const found = async (before: VerificationStatus, state: World) => {
+    const { look, said } = world(stanza("now", before), state);
+    await look();
+    return said();
+  };
+
+  it("stands with its repositories, all where the verdict does not name them", async () => {
+    expect((await found(running, failed({ damaged: ["s3://b/r"] })))?.damaged).toEqual(["s3://b/r"]);
+    expect((await found(running, failed({})))?.damaged).toEqual(["s3://b/r"]);
+  });
+
+  it("stands until another one passes", async () => {
+    const damaged = ["s3://b/r"];
+    expect(await found({ requested: "before", state: "Failed", damaged }, {})).toMatchObject({
+      state: "Running",
+      damaged,
+    });
+    const deleted = await found({ ...running, damaged }, {});
+    expect(deleted).toMatchObject({ state: "Unknown", damaged });
+    const whole = { job: ended("Complete"), container: { terminated: { message: passed } } };
+    expect(await found({ ...running, damaged }, whole)).not.toHaveProperty("damaged");
+  });
+});
+
 describe("the verdict over several repositories", () => {
   const verdict = (...states: ("Passed" | "Failed" | "Unknown")[]) =>
     verdictOf(new Map(states.map((state, index) => [index + 1, { state, message: "said" }] as const)));
@@ -255,6 +284,16 @@ describe("the verdict over several repositories", () => {
     expect(verdict("Unknown", "Failed").state).toBe("Failed");
     expect(verdict("Passed", "Unknown").state).toBe("Unknown");
     expect(verdict().state).toBe("Unknown");
+  });
+
+  it("names the places of those with damage, or none where they do not fit", () => {
+    const at = (location: string, state: "Failed" | "Passed" = "Failed") => ({ state, message: "said", location });
+    const said = verdictOf(
+      new Map(Object.entries([at("s3://b/1"), at("s3://b/2", "Passed")]).map(([key, each]) => [Number(key) + 1, each])),
+    );
+    expect(said.damaged).toEqual(["s3://b/1"]);
+    expect(parseVerdict(formatVerdict(said))).toEqual(said);
+    expect(verdictOf(new Map([[1, at("x".repeat(1_000))]])).damaged).toBeUndefined();
   });
 
   it("comes through as it was said, and what is no verdict is none", () => {

@@ -10,6 +10,7 @@ import { timestamp } from "../backup/status.ts";
 import type { Trigger } from "../trigger.ts";
 import type { Findings } from "./findings.ts";
 import type { Status } from "./terms.ts";
+import { placesOf } from "./verified.ts";
 import { jobs, verifyJob, verifyJobName, type Job, type JobImage } from "./verify-job.ts";
 import { readVerifyOutcome, refusedJob, type VerifyOutcome } from "./verify-outcome.ts";
 
@@ -46,7 +47,12 @@ export function verificationReconcile(deps: VerificationDeps): Reconcile {
       const refused = await makeJob(deps.client, verifyJob(stanza, requested, image), signal);
       const startedAt = timestamp(new Date());
       logger.info({ requested, ...refused }, "a verification was asked for");
-      tell(refused ? { requested, ...refused, stoppedAt: startedAt } : { requested, state: "Running", startedAt });
+      const before = damageOf(stanza, known);
+      tell({
+        requested,
+        ...(refused ? { ...refused, stoppedAt: startedAt } : { state: "Running", startedAt }),
+        ...before,
+      });
       return refused ? {} : { requeueAfterMs: lookAgainMs };
     }
     if (known.state !== "Running") return {};
@@ -57,13 +63,28 @@ export function verificationReconcile(deps: VerificationDeps): Reconcile {
       return { requeueAfterMs: lookAgainMs };
     }
     logger.info({ requested, ...found }, "a verification ended");
-    tell({ ...known, ...found, stoppedAt: timestamp(new Date()) });
+    const { damaged: _before, ...begun } = known;
+    const damage = damageOf(stanza, found.state === "Unknown" ? known : found);
+    tell({ ...begun, state: found.state, message: found.message, stoppedAt: timestamp(new Date()), ...damage });
     return {};
   };
 }
 
+/** It stays found until another verification comes to a verdict. */
+function damageOf(
+  stanza: Stanza,
+  known: Pick<VerifyOutcome, "damaged"> & Pick<VerificationStatus, "state"> = {},
+): Pick<VerificationStatus, "damaged"> {
+  const { state, damaged = state === "Failed" ? placesOf(stanza) : [] } = known;
+  return state === "Passed" || damaged.length === 0 ? {} : { damaged: [...damaged] };
+}
+
 /** Undefined when it is there, whoever made it. */
-async function makeJob(client: KubeClient, job: Job, signal: AbortSignal): Promise<VerifyOutcome | undefined> {
+async function makeJob(
+  client: KubeClient,
+  job: Job,
+  signal: AbortSignal,
+): Promise<Omit<VerifyOutcome, "damaged"> | undefined> {
   try {
     await client.create(jobs, job, { signal });
     return undefined;

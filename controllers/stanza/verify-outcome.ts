@@ -33,6 +33,8 @@ interface Event extends KubeObject {
 export interface VerifyOutcome {
   readonly state: NonNullable<NonNullable<Status["verification"]>["state"]>;
   readonly message: string;
+  /** The places of the repositories with damage, where the verdict says them. */
+  readonly damaged?: readonly string[];
 }
 
 const unknown = (message: string): VerifyOutcome => ({ state: "Unknown", message });

@@ -15,6 +15,7 @@ export const conditionTypes = [
   "Redundant",
   "WALContinuous",
   "Encrypted",
+  "Verified",
   "Reconciling",
   "Stalled",
 ] as const;
@@ -48,6 +49,7 @@ export const reasons = [
   "RepositoryMismatch",
   "WALGap",
   "NotEncrypted",
+  "VerificationFailed",
   // What the catalog holds.
   "MetadataUnreadable",
   "NoBackup",

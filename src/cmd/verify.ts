@@ -3,14 +3,14 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { formatVerdict, verdictOf } from "#controllers/stanza/verify-verdict.ts";
+import { formatVerdict, verdictOf, type RepositoryVerdict } from "#controllers/stanza/verify-verdict.ts";
 import { createLogger } from "#observe/logger.ts";
 import { openPgbackrest } from "#repository/pgbackrest/pgbackrest.ts";
 import { inOneLine } from "#repository/pgbackrest/repository-state.ts";
 import { resolveStanzaConfig } from "#repository/pgbackrest/resolve.ts";
-import { verifyRepository, type VerifyReport } from "#repository/pgbackrest/verify.ts";
+import { verifyRepository } from "#repository/pgbackrest/verify.ts";
 import { secretKeyMissing, type SecretSelector } from "#store/resolve.ts";
-import type { StanzaSpec } from "#repository/pgbackrest/config.ts";
+import { locationOfRepository, type StanzaSpec } from "#repository/pgbackrest/config.ts";
 import { stopSignal } from "./stop-signal.ts";
 
 const { STANZA_SPEC = "{}", STANZA_SECRETS = "[]", TERMINATION_MESSAGE = "/dev/termination-log" } = process.env;
@@ -29,21 +29,22 @@ const readSecret = async (wanted: SecretSelector): Promise<string> => {
   return value;
 };
 
-async function verify(): Promise<ReadonlyMap<number, Pick<VerifyReport, "state" | "message">>> {
-  const reports = new Map<number, Pick<VerifyReport, "state" | "message">>();
+async function verify(): Promise<ReadonlyMap<number, RepositoryVerdict>> {
+  const reports = new Map<number, RepositoryVerdict>();
   const config = await resolveStanzaConfig({ spec }, readSecret, { signal });
   const scratch = join(tmpdir(), "stanza");
   await mkdir(scratch, { recursive: true });
   const pgbackrest = await openPgbackrest(config, { scratch });
-  for (const { key: repository } of config.repositories) {
+  for (const each of config.repositories) {
+    const { key: repository } = each;
     const report = await verifyRepository(pgbackrest, { repository, deadlineMs, signal }).catch(unread);
     logger.info({ repository, ...report }, "verified");
-    reports.set(repository, report);
+    reports.set(repository, { ...report, location: locationOfRepository(each) });
   }
   return reports;
 }
 
-const unread = (error: unknown): Pick<VerifyReport, "state" | "message"> => ({
+const unread = (error: unknown): Pick<RepositoryVerdict, "state" | "message"> & { readonly state: "Unknown" } => ({
   state: "Unknown",
   message: inOneLine(error instanceof Error ? error.message : String(error)),
 });

@@ -657,6 +657,12 @@ export interface Stanza {
        * What was found.
        */
       message?: string;
+      /**
+       * The repositories in which damage was found, by bucket and path, until another verification comes to a verdict. Nothing is removed from them by retention.
+       *
+       * @maxItems 32
+       */
+      damaged?: string[];
     };
     /**
      * First and last backup, for readers of pgbackrest.dalibo.com/v1.

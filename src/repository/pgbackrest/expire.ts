@@ -22,6 +22,8 @@ export interface ExpireOptions {
   readonly mode: "Preview" | "Enforce";
   /** Why a backup must stay, if it must: the last that was verified, the source of a running restore … */
   readonly keep?: (id: string) => string | undefined;
+  /** Why nothing may go at all. */
+  readonly refusal?: string | undefined;
   /** Backups that were looked at and found broken, which pgBackRest does not know. */
   readonly broken?: ReadonlySet<string>;
   /** With what goes, before it does; nothing goes when this throws. */
@@ -53,7 +55,7 @@ export async function expireRepository(pgbackrest: Pgbackrest, options: ExpireOp
   if (!info.backups.some(isSound(options))) return skipped("NoFullBackup", "no full backup in it is whole");
   const planned = await expire(pgbackrest, options, true);
   if (isNothing(planned)) return { kind: mode === "Preview" ? "planned" : "removed", repository, expired: planned };
-  const why = obstacleTo(planned, info.backups, options);
+  const why = options.refusal ?? obstacleTo(planned, info.backups, options);
   if (why !== undefined) return { kind: "refused", repository, why, expired: planned };
   if (mode === "Preview") return { kind: "planned", repository, expired: planned };
   await options.beforeRemoval?.(planned);
