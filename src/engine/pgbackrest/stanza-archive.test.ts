@@ -22,6 +22,8 @@ async function deafArchive(repositories: number) {
   // Its last word is the path that it writes to.
   const lines = [
     `for path; do :; done`,
+    // Other commands have no path.
+    `case "$1" in archive-get) ;; *) exit 1;; esac`,
     `case "$*" in *--repo=2*) echo wal >"$path"; exit 0;; esac`,
     `trap '' TERM`,
     `echo "$$ $path" >>${folder}/started`,
