@@ -102,6 +102,11 @@ describe("a Cluster with a Stanza", () => {
       return (await stanzaField(".status.backupSummary")) === "2/1/1";
     });
     expect(await stanzaField(".status.repositorySummary")).toBe("2/2");
+    for (const command of [
+      ["get", "stanzas", "-o", "wide"],
+      ["describe", "stanza", name],
+    ])
+      console.log(`$ kubectl ${command.join(" ")}\n${await kubectl([...command, "-n", namespace])}`);
   });
 
   it("is read by pgbackrest 2.45 by hand, and restored to a PostgreSQL with every row", async () => {
