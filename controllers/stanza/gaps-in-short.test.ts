@@ -24,8 +24,9 @@ describe("the column of gaps", () => {
     expect(gapsInShort([lacking(1)], [row(1, 4, 6)])).toBe(`repo1: ${segment(4)} to ${segment(6)}`);
   });
 
-  it("says that there is none only when every archive was listed", () => {
+  it("says that there is none only when every archive was listed and can be read", () => {
     expect(gapsInShort([lacking(1), lacking(2)], [row(1), row(2)])).toBe("none found");
+    expect(gapsInShort([lacking(1), { ...lacking(2), isRead: false }], [row(1), row(2)])).toBeUndefined();
     expect(gapsInShort([lacking(1), away(2, { unknown: true })], [row(1), row(2)])).toBeUndefined();
     const { continuity: _, ...unlisted } = content([]);
     expect(gapsInShort([repository(1, { content: unlisted })], [row(1)])).toBeUndefined();

@@ -1,11 +1,12 @@
-// The gaps of a Stanza's WAL in few words, for a column. Pure. That there is none is said only when every archive was listed.
+// The gaps of a Stanza's WAL in few words, for a column. Pure. That there is none is said only when every archive was listed,
+// and every repository can be read now.
 import type { ObservedRepository, RepositoryStatus } from "./terms.ts";
 
 const textMax = 300;
 
 /** "none found", "repo1: 000000010000000000000004 to 000000010000000000000005 and 2 more"; undefined: it is not known. */
 export function gapsInShort(
-  repositories: readonly Pick<ObservedRepository, "key" | "content">[],
+  repositories: readonly Pick<ObservedRepository, "key" | "content" | "isRead">[],
   rows: readonly Pick<RepositoryStatus, "key" | "gap">[],
 ): string | undefined {
   const found = rows.flatMap(({ key, gap }) => {
@@ -22,7 +23,8 @@ export function gapsInShort(
   });
   if (found.length > 0) return found.join(", ").slice(0, textMax);
   const isWhole = repositories.every(
-    ({ content }) => content !== undefined && (content.newestWal === undefined || content.continuity !== undefined),
+    ({ content, isRead }) =>
+      isRead && content !== undefined && (content.newestWal === undefined || content.continuity !== undefined),
   );
   return isWhole && repositories.some(({ content }) => content?.newestWal !== undefined) ? "none found" : undefined;
 }

@@ -550,7 +550,7 @@ export interface Stanza {
      */
     windowTo?: string;
     /**
-     * What is missing in the repositories' WAL between their first and their last segment, in a few words: `none found`, or the newest gap of each; absent while not every archive could be listed.
+     * What is missing in the repositories' WAL between their first and their last segment, in a few words: `none found`, or the newest gap of each; absent while not every archive could be listed or a repository cannot be read.
      */
     walGaps?: string;
     /**
